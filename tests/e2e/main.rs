@@ -20,6 +20,7 @@ mod leftovers;
 mod operator;
 mod options;
 mod quickstart;
+mod rebind;
 mod records;
 mod remove;
 mod rerun;

@@ -56,6 +56,8 @@ pub struct Record {
 /// The features of the exchange, and its faults.
 #[derive(Debug, Clone)]
 pub struct Character {
+    pub account: Option<Account>,
+    pub address: Vec<String>,
     pub times: ChangeTimes,
     pub features: BTreeSet<Feature>,
     pub can_find: bool,
@@ -104,6 +106,8 @@ impl Default for Character {
             poison: None,
             refuses: None,
             refuses_field: None,
+            account: None,
+            address: Vec::new(),
             unique: None,
             locks: None,
             says: None,
@@ -443,7 +447,8 @@ impl Exchange for Fake {
         };
         Ok(Description {
             objects: self.schema.lock().unwrap().iter().map(object).collect(),
-            ..Description::default()
+            account: self.character.account.clone(),
+            address: self.character.address.clone(),
         })
     }
 

@@ -7,6 +7,7 @@
     reason = "a test that meets what it does not expect shall fail"
 )]
 
+mod account;
 mod crashes;
 mod deletions;
 mod evidence;

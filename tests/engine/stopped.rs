@@ -39,7 +39,9 @@ async fn a_remote_that_takes_no_more_for_long_keeps_what_it_has_made() {
         world.right.fault("execute", call, Fault::Stops { after: usize::from(call == 1) });
     }
     let end = world.try_run(RunOptions::default()).await.unwrap();
-    assert!(matches!(end.error, Some(SyncError::Exchange { error, .. }) if error.code == codes::RATE_LIMITED));
+    assert!(
+        matches!(end.error, Some(SyncError::Exchange { error, .. }) if error.code == codes::RATE_LIMITED)
+    );
     assert_eq!(world.right.records("person").len(), 1);
     for _ in 0..20 {
         world.clock.advance(Duration::from_secs(3600));

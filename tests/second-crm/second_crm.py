@@ -10,6 +10,7 @@ import base64
 import json
 import random
 import re
+import secrets
 import threading
 import time
 from datetime import datetime, timezone
@@ -170,6 +171,8 @@ class Crm:
         character = character or {}
         self.character = character
         self.random = random.Random(character.get("seed", 0))
+        # Made with the data.
+        self.account = secrets.token_hex(8)
         self.page_size = character.get("page_size", 100)
         self.unique_email = character.get("unique_email", False)
         self.normalise = set(character.get("normalise", []))
@@ -655,7 +658,7 @@ class Api:
         parts = [part for part in path.split("/") if part][1:]
         if parts == ["schema"]:
             self.only(method, "GET")
-            return 200, schema()
+            return 200, schema(self.crm.account)
         if not parts or len(parts) > 3:
             raise Refused(404, "no-such-path", "There is nothing here.")
         object = PATHS.get(parts[0])
@@ -805,7 +808,7 @@ class Api:
             return None
 
 
-def schema():
+def schema(account):
     """The README names what a field has, not the shape around it: that is the one the sample plugin reads."""
     objects = []
     for path, object in PATHS.items():
@@ -823,7 +826,7 @@ def schema():
             for name, kind in FIELDS[object].items()
         ]
         objects.append({"name": object, "path": path, "label": object.capitalize(), "fields": fields})
-    return {"objects": objects}
+    return {"account": {"id": account, "name": "second-crm"}, "objects": objects}
 
 
 # ---------------------------------------------------------------------------------------------- the back door

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use entente::view::{
     AddedIntegrationView, ChangedIntegrationView, IntegrationView, NoticeView, RemovedIntegrationView,
 };
-use entente::{IntegrationChange, NewIntegration, SecretText, TenantError};
+use entente::{IntegrationChange, NewIntegration, Rebind, SecretText, TenantError};
 use entente_core::Value;
 use entente_sync::Remedy;
 use std::collections::BTreeMap;
@@ -46,6 +46,20 @@ pub(super) enum IntegrationCommand {
     Resume {
         /// The integration
         name: String,
+    },
+    /// Say what it means that its plugin speaks to another account than the one that its records are linked with
+    ///
+    /// Until then none of its syncs reads or writes anything.
+    #[command(group(clap::ArgGroup::new("what").required(true)))]
+    Rebind {
+        /// The integration
+        name: String,
+        /// It is the same account, which only moved: the links stay
+        #[arg(long, group = "what")]
+        same_system: bool,
+        /// It is another account: links are forgotten, and records are matched as in a first sync; history stays
+        #[arg(long, group = "what")]
+        forget_links: bool,
     },
     /// Remove it with its settings, grants and secrets; what was synced stays
     Remove {
@@ -219,6 +233,10 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
         }
         IntegrationCommand::Rollback { name } => integration_grant::roll_back(&name, context).await,
         IntegrationCommand::Resume { name } => resume(&name, context).await,
+        IntegrationCommand::Rebind { name, forget_links, .. } => {
+            let how = if forget_links { Rebind::ForgetLinks } else { Rebind::SameSystem };
+            rebind(&name, how, context).await
+        }
         IntegrationCommand::Remove { name, with_syncs } => remove(name, with_syncs, context).await,
         IntegrationCommand::List => list(context).await,
     }
@@ -283,6 +301,23 @@ async fn resume(name: &str, context: &Context) -> anyhow::Result<Done> {
         (None, crashes) => {
             format!("{name} may run again at once; its plugin crashed in {crashes} runs in a row")
         }
+    })?;
+    Ok(Done::Well)
+}
+
+async fn rebind(name: &str, how: Rebind, context: &Context) -> anyhow::Result<Done> {
+    let rebound = context.tenant()?.rebind(name, how).await?;
+    context.output.show(&rebound, |rebound| {
+        let links = match (how, &rebound.now) {
+            (Rebind::ForgetLinks, _) => format!(
+                "{} links of {name} are forgotten; its next sync matches records as a first one does",
+                rebound.forgotten
+            ),
+            (Rebind::SameSystem, Some(now)) => format!("the links of {name} stay; they are with {now} now"),
+            (Rebind::SameSystem, None) => format!("the links of {name} stay"),
+        };
+        let syncs = rebound.syncs.iter().map(|sync| Remedy::PlanSync { sync: sync.clone() });
+        format!("{links}{}", remedy::lines(&syncs.collect::<Vec<_>>()))
     })?;
     Ok(Done::Well)
 }

@@ -40,6 +40,6 @@ pub use grants::{
 pub use host::{Host, HostOptions};
 pub use tenant::{
     ArchiveError, Archived, Changed, Content, Granted, IntegrationChange, LoggedLine, NewIntegration,
-    PluginFiles, RecordName, Removed, RerunError, RestoreOptions, Restored, Retried, RetriedAll, Tenant,
-    TenantError, Upgraded, WaitingConflict,
+    PluginFiles, Rebind, Rebound, RecordName, Removed, RerunError, RestoreOptions, Restored, Retried,
+    RetriedAll, Tenant, TenantError, Upgraded, WaitingConflict,
 };

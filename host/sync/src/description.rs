@@ -4,6 +4,7 @@ use super::feature::Feature;
 use entente_core::Kind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 /// Schema of a side.
@@ -14,6 +15,10 @@ pub struct Description {
     /// Which account of which system it is; `None`: the side does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
+    /// What leads to the remote system, in the words of its settings (`url=https://crm.example.com`), sorted. It stands in for the
+    /// account where a side does not tell it. Empty: not known, or nothing does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub address: Vec<String>,
 }
 
 /// An account of a remote system: what the ids of its records belong to.
@@ -34,7 +39,30 @@ impl Account {
     }
 }
 
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}' ({} of {})", self.label, self.id, self.system)
+    }
+}
+
 impl Description {
+    /// Whether it is of another account than an earlier description of the same side: by what both tell, else by what led
+    /// there. Where neither is known, nothing speaks for another one.
+    pub fn is_of_another_account(&self, before: &Self) -> bool {
+        match (&before.account, &self.account) {
+            (Some(before), Some(now)) => !now.is(before),
+            _ => !before.address.is_empty() && self.address != before.address,
+        }
+    }
+
+    /// The account, or what leads to it, for people.
+    pub fn account_text(&self) -> String {
+        match &self.account {
+            Some(account) => account.to_string(),
+            None => self.address.join(", "),
+        }
+    }
+
     /// The object with this name.
     pub fn object(&self, name: &str) -> Option<&Object> {
         self.objects.iter().find(|object| object.name == name)

@@ -40,6 +40,18 @@ pub enum SyncError {
         /// Name of the sync.
         sync: String,
     },
+    /// The ids of a side mean other records than those that they are linked as.
+    #[error(
+        "{exchange} is not the account that its records are linked with: it was {before}, and is {now}; nothing was read or written"
+    )]
+    AnotherAccount {
+        /// Name of the exchange.
+        exchange: String,
+        /// The account that the links are with.
+        before: String,
+        /// The account that it is now.
+        now: String,
+    },
     /// The operator named a record of an object that the sync does not map.
     #[error("sync '{sync}' maps no object '{object}' of {exchange}; of {exchange} it maps {known}")]
     NotMapped {
@@ -68,6 +80,11 @@ impl SyncError {
             SyncError::Exchange { error, .. } => error.remedies.clone(),
             SyncError::Broken { .. } => vec![Remedy::ReportToAuthor],
             SyncError::NoSuchObject { .. } => vec![Remedy::Apply],
+            SyncError::AnotherAccount { exchange, .. } => vec![
+                Remedy::ChangeIntegration { integration: exchange.clone() },
+                Remedy::RebindSameSystem { integration: exchange.clone() },
+                Remedy::RebindForgetLinks { integration: exchange.clone() },
+            ],
             SyncError::NotMapped { .. } | SyncError::Stopped | SyncError::TimeUp => Vec::new(),
         }
     }

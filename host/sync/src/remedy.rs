@@ -49,6 +49,10 @@ pub enum Remedy {
     RollBack { integration: String },
     /// Resume an integration after crashes: it pauses until `until`, or is quarantined where that is `None`.
     Resume { integration: String, until: Option<Timestamp> },
+    /// Say that an integration only moved: the account is the one that its records are linked with.
+    RebindSameSystem { integration: String },
+    /// Say that an integration leads to another account: its links are forgotten.
+    RebindForgetLinks { integration: String },
     /// Add an integration.
     AddIntegration { plugin: Option<String> },
     /// Add the integration again, and with it what this remedy is for.

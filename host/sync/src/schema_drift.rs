@@ -98,6 +98,24 @@ fn additions(mapping: &ObjectMapping, side: Side, before: &Description, now: &De
 }
 
 impl Session<'_> {
+    /// Refuses to go on with another account: ids that it gives to its own records would be taken for the linked ones. A side
+    /// that has told its account once is remembered with it.
+    fn check_account(&mut self, side: Side, before: &Description) -> Result<(), SyncError> {
+        let now = &mut self.descriptions[side];
+        if now.is_of_another_account(before) {
+            let (before, now) = (before.account_text(), now.account_text());
+            return Err(SyncError::AnotherAccount {
+                exchange: self.exchange(side).name().to_owned(),
+                before,
+                now,
+            });
+        }
+        if now.account.is_none() {
+            now.account.clone_from(&before.account);
+        }
+        Ok(())
+    }
+
     /// Compares the schemas of both sides with the mapping, and with the schemas of the last run of this
     /// sync.
     pub(super) async fn check_schema(&mut self) -> Result<(), SyncError> {
@@ -105,6 +123,9 @@ impl Session<'_> {
         let mut known = Sides::default();
         for side in Side::BOTH {
             known[side] = self.engine.ledger.known_schema(&definition.name, side).await?;
+            if let Some(before) = &known[side] {
+                self.check_account(side, before)?;
+            }
         }
         for (mapping, slot, why) in misfits(definition, &self.descriptions) {
             self.parked.insert((mapping, slot));

@@ -26,7 +26,14 @@ pub(crate) fn path(object: &str) -> Result<&'static str, Error> {
 
 #[derive(Deserialize)]
 struct Schema {
+    account: Option<SchemaAccount>,
     objects: Vec<SchemaObject>,
+}
+
+#[derive(Deserialize)]
+struct SchemaAccount {
+    id: String,
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +59,13 @@ struct SchemaField {
 /// Asks hello-crm for its schema: fields belong to the customer, and a wrong key is found out here.
 pub(crate) fn describe(client: &Client) -> Result<Description, Error> {
     let schema: Schema = client.send(client.get("schema"))?.json()?;
-    Ok(schema.objects.into_iter().filter(|object| path(&object.name).is_ok()).map(object).collect())
+    let objects = schema.objects.into_iter().filter(|object| path(&object.name).is_ok()).map(object);
+    let description: Description = objects.collect();
+    // Versions of hello-crm that do not tell their account are told apart by their address.
+    Ok(match schema.account {
+        Some(account) => description.account("hello-crm", account.id, account.name),
+        None => description,
+    })
 }
 
 fn object(object: SchemaObject) -> Object {

@@ -60,8 +60,8 @@ async fn health() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-async fn describe() -> Json<Value> {
-    Json(schema::describe())
+async fn describe(State(handle): State<Handle>) -> Json<Value> {
+    Json(schema::describe(handle.0.crm.read(|state| state.instance)))
 }
 
 /// The kind of record and the id that a path names.

@@ -114,6 +114,14 @@ impl Given {
                 };
                 step(purpose, integration("resume", name))
             }
+            Remedy::RebindSameSystem { integration: name } => step(
+                "if it is the same account and only moved, keep the links",
+                integration("rebind", name).plain("--same-system"),
+            ),
+            Remedy::RebindForgetLinks { integration: name } => step(
+                "if it is another account, forget the links: records are matched anew",
+                integration("rebind", name).plain("--forget-links"),
+            ),
             _ => self.of_adding(remedy),
         }
     }

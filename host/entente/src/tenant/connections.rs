@@ -33,15 +33,32 @@ pub(super) fn plugin_config(
                 query: grant.query.clone(),
             })
         };
+    let http = grants(&integration.grants.http)?;
+    let address = address(integration, &http);
     Ok(PluginConfig {
         integration: integration.name.clone(),
         settings: integration.settings.clone(),
         secrets: secrets.into_iter().map(|(name, text)| (name, Secret::new(text.reveal()))).collect(),
         secret_grants: integration.grants.secrets.iter().map(secret_grant).collect::<Result<_, _>>()?,
-        http: grants(&integration.grants.http)?,
+        http,
+        address,
         no_state: integration.grants.no_state,
         limits,
         state,
         ..PluginConfig::default()
     })
+}
+
+/// The settings that are part of a granted host: by name, where the grant has a placeholder for one, or as the address of one.
+fn address(integration: &Integration, http: &[HttpGrant]) -> Vec<String> {
+    let part = |name: &str, value: &str| {
+        let placeholder = format!("{{{name}}}");
+        integration.grants.http.iter().any(|pattern| pattern.contains(&placeholder))
+            || HttpGrant::of_address(value).is_some_and(|host| http.iter().any(|grant| grant.overlaps(&host)))
+    };
+    let settings = integration.settings.iter().map(|(name, value)| (name, value.to_string()));
+    settings
+        .filter(|(name, value)| part(name, value))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect()
 }

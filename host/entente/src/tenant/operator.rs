@@ -157,7 +157,7 @@ impl Tenant {
     }
 
     /// Runs an operation under the lease of the relation.
-    async fn leased<T>(
+    pub(super) async fn leased<T>(
         &self,
         relation: &str,
         wait: bool,

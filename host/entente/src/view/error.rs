@@ -115,7 +115,9 @@ impl ErrorCode {
     pub fn of_sync(error: &SyncError) -> Self {
         match error {
             SyncError::Ledger(error) => Self::of_ledger(error),
-            SyncError::Exchange { .. } | SyncError::Broken { .. } => Self::Remote,
+            SyncError::Exchange { .. } | SyncError::Broken { .. } | SyncError::AnotherAccount { .. } => {
+                Self::Remote
+            }
             SyncError::NoSuchObject { .. } | SyncError::NotMapped { .. } => Self::Unknown,
             SyncError::Stopped | SyncError::TimeUp => Self::Run,
         }

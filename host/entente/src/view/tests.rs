@@ -440,6 +440,16 @@ async fn add_integrations(world: &World, examples: &mut Examples) {
         quarantined: Some(at(9)),
     };
     examples.add("integration resume", &health);
+    examples.add(
+        "integration rebind",
+        &crate::Rebound {
+            integration: "HelloWorld".to_owned(),
+            before: Some("'Acme' (4f1d9c of hello-crm)".to_owned()),
+            now: None,
+            syncs: vec!["HelloWorld".to_owned()],
+            forgotten: 60,
+        },
+    );
     let removed = RemovedIntegrationView {
         integration: "HelloWorld".to_owned(),
         syncs: configuration.remove_integration("HelloWorld", true).await.unwrap(),

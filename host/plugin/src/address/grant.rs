@@ -129,7 +129,7 @@ fn host(text: &str) -> Option<TargetHost> {
 
 impl HttpGrant {
     /// The grant for the host of an address, whatever its path; `None` where the host cannot be granted.
-    pub(crate) fn of_address(address: &str) -> Option<Self> {
+    pub fn of_address(address: &str) -> Option<Self> {
         let url = Url::parse(address.trim()).ok()?;
         Target::of(&url).ok()?.to_string().parse().ok()
     }

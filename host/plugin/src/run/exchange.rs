@@ -38,6 +38,8 @@ pub struct PluginConfig {
     pub secret_grants: Vec<SecretGrant>,
     /// The hosts that it may send requests to, as far as its manifest asks for them.
     pub http: Vec<HttpGrant>,
+    /// See [`Description::address`].
+    pub address: Vec<String>,
     /// Whether state between calls is withheld.
     pub no_state: bool,
     /// Its limits.
@@ -61,6 +63,7 @@ impl Default for PluginConfig {
             secrets: BTreeMap::new(),
             secret_grants: Vec::new(),
             http: Vec::new(),
+            address: Vec::new(),
             no_state: false,
             limits: Limits::default(),
             state: BTreeMap::new(),
@@ -74,6 +77,7 @@ impl Default for PluginConfig {
 /// A plugin as a side of a sync. It has one instance, started by the first call, and replaced after every
 /// failure; calls are serialised.
 pub struct PluginExchange {
+    address: Vec<String>,
     plugin: Arc<Plugin>,
     channel: Arc<Channel>,
     settings: Arc<BTreeMap<String, Value>>,
@@ -120,6 +124,7 @@ impl PluginExchange {
             plugin,
             settings: Arc::new(settings),
             withheld,
+            address: config.address,
             limits: config.limits,
             running: Mutex::new(Running { kept: Arc::new(config.state), unsaved: StateWrites::new() }),
             crash: std::sync::Mutex::default(),
@@ -266,7 +271,8 @@ impl Exchange for PluginExchange {
     async fn describe(&self) -> Result<Description, ExchangeError> {
         let called =
             self.call("describe", false, &(), |plugin, store| plugin.describe(store, &self.limits), Ok);
-        let (description, _) = called.await?;
+        let (mut description, _) = called.await?;
+        description.address.clone_from(&self.address);
         let objects = description
             .objects
             .iter()

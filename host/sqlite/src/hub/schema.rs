@@ -235,7 +235,7 @@ impl Schema {
 
     pub(super) fn describe(&self) -> Description {
         let objects = self.objects.iter().map(|object| object.definition.describe()).collect();
-        Description { objects, account: None }
+        Description { objects, ..Description::default() }
     }
 
     /// The current version of the definitions in the database.

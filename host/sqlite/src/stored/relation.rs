@@ -79,6 +79,72 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Takes the pairs of a relation out of it: they stay with their changes, for history, in a relation of the name
+    /// `archive` that no sync works on. Open conflicts of them are closed, and a run that is under way writes nothing more.
+    /// Returns how many pairs had a record on both sides.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn forget_links(self, relation: &str, archive: &str, now: i64) -> Result<u64, StoreError> {
+        let connection = self.connection();
+        let mut mappings = connection.prepare("SELECT id FROM mapping WHERE relation = ?1")?;
+        let mappings: Vec<i64> =
+            mappings.query_map([relation], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let mut linked = 0;
+        for mapping in mappings {
+            linked += connection.query_row(
+                "SELECT count(*) FROM pair WHERE mapping = ?1 AND left_id IS NOT NULL AND right_id IS NOT NULL",
+                [mapping],
+                |row| row.get::<_, i64>(0).map(i64::unsigned_abs),
+            )?;
+            connection.execute(
+                "INSERT INTO mapping (relation, left_object, right_object)
+                 SELECT ?2, left_object, right_object FROM mapping WHERE id = ?1",
+                params![mapping, archive],
+            )?;
+            let aside = connection.last_insert_rowid();
+            connection.execute(
+                "UPDATE conflict SET closed = ?2 WHERE closed IS NULL
+                 AND pair IN (SELECT id FROM pair WHERE mapping = ?1)",
+                params![mapping, now],
+            )?;
+            for rows in [
+                "INSERT INTO slot (mapping, slot, left_field, right_field)
+                 SELECT ?2, slot, left_field, right_field FROM slot WHERE mapping = ?1",
+                "UPDATE pair SET mapping = ?2 WHERE mapping = ?1",
+                "UPDATE pair_key SET mapping = ?2 WHERE mapping = ?1",
+                "UPDATE change SET mapping = ?2 WHERE mapping = ?1",
+            ] {
+                connection.execute(rows, [mapping, aside])?;
+            }
+        }
+        connection.execute(
+            "UPDATE lease SET holder = NULL, until = 0, fence = fence + 1 WHERE relation = ?1",
+            [relation],
+        )?;
+        Ok(linked)
+    }
+
+    /// Forgets where a sync has read to, whom it trusts once, and what its sides had.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn forget_place(self, sync: &str) -> Result<(), StoreError> {
+        for table in ["progress", "trust", "known_schema"] {
+            self.connection().execute(&format!("DELETE FROM {table} WHERE sync = ?1"), [sync])?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what an exchange keeps between calls.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn forget_state(self, exchange: &str) -> Result<(), StoreError> {
+        self.connection().execute("DELETE FROM state WHERE exchange = ?1", [exchange])?;
+        Ok(())
+    }
+
     /// Notes which exchanges a relation joins.
     pub(super) fn put_relation(self, name: &str, exchanges: &Sides<String>) -> Result<(), StoreError> {
         self.connection().execute(

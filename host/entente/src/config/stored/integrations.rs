@@ -5,11 +5,11 @@ use super::syncs;
 use crate::config::configuration::Configuration;
 use crate::config::error::ConfigError;
 use crate::config::names::{check_integration_name, check_name, known};
-use entente_core::Value;
+use entente_core::{Timestamp, Value};
 use entente_sqlite::{IntegrationRow, Session};
 use entente_sync::Remedy;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A configured plugin. Its secrets are stored apart.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -235,6 +235,32 @@ impl Configuration {
             }
             remove(session, name)?;
             Ok(users)
+        })
+        .await
+    }
+
+    /// Forgets what the syncs of an integration have linked, where they have read to, and what its plugin keeps between
+    /// calls; history stays. Returns how many links there were.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`] with the names that exist.
+    pub async fn forget_links(&self, name: &str, now: Timestamp) -> Result<u64, ConfigError> {
+        self.write(|session| {
+            get(session, name)?;
+            let mut relations = BTreeSet::new();
+            for sync in syncs::list(session)? {
+                if sync.exchanges.iter().any(|exchange| exchange == name) {
+                    session.forget_place(&sync.name)?;
+                    relations.insert(sync.relation);
+                }
+            }
+            let mut links = 0;
+            for relation in relations {
+                let archive = format!("{relation} until {}", now.micros());
+                links += session.forget_links(&relation, &archive, now.micros())?;
+            }
+            session.forget_state(name)?;
+            Ok(links)
         })
         .await
     }

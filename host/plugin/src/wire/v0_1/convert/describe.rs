@@ -33,7 +33,7 @@ pub(crate) fn description(
         objects.push(object);
     }
     let account = description.account.map(|account| lift.account(account)).transpose()?;
-    Ok(Description { objects, account })
+    Ok(Description { objects, account, ..Description::default() })
 }
 
 impl Lift<'_> {

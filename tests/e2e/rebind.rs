@@ -1,0 +1,82 @@
+//! Another account behind an integration.
+
+use crate::world::*;
+use hello_crm::{ManualClock, Object, seed};
+use std::sync::Arc;
+
+/// Another hello-crm, with people of its own.
+fn another(people: usize) -> World {
+    let clock = Arc::new(ManualClock::new(moment("2022-05-05T00:00:00Z")));
+    World::unconnected(Home::new(), seed::sample(people), clock)
+}
+
+/// A first sync with one hello-crm, and the address of another one in its place.
+fn moved(people: usize) -> (World, World) {
+    let world = World::with_sample(people);
+    world.sync(&[]).well();
+    world.is_quiet();
+    let other = another(0);
+    for n in 0..people {
+        let fields =
+            serde_json::json!({ "last_name": format!("Stranger {n}"), "email": format!("s{n}@example.net") });
+        assert_eq!(other.crm.create(Object::Person, fields).status, 201);
+    }
+    let url = format!("url={}", other.url);
+    world.run(&["integration", "set", "HelloWorld", "--set", &url]).well();
+    world.run(&["integration", "grant", "HelloWorld", "--http", &other.url, "--secret", "api-key"]).well();
+    (world, other)
+}
+
+#[test]
+fn a_second_account_is_not_written_to_until_its_links_are_forgotten() {
+    let (world, other) = moved(60);
+    let everything = |world: &World| Object::ALL.map(|object| world.crm.records(object));
+    let (strangers, contacts) = (everything(&other), world.records("contact"));
+    for _ in 0..2 {
+        world.sync(&[]).fails(
+            1,
+            &[
+                "HelloWorld is not the account that its records are linked with",
+                "nothing was read or written",
+                "entente integration rebind HelloWorld --same-system",
+                "entente integration rebind HelloWorld --forget-links",
+            ],
+        );
+        assert!(everything(&other) == strangers && world.records("contact") == contacts);
+    }
+    world.run(&["integration", "rebind", "HelloWorld"]).fails(2, &["--same-system"]);
+    world
+        .run(&["integration", "rebind", "HelloWorld", "--forget-links"])
+        .well()
+        .says(&["60 links of HelloWorld are forgotten", "entente sync HelloWorld --dry-run"]);
+    world.run(&["sync", "HelloWorld"]).well();
+    assert_eq!(other.crm.count(Object::Person), 120, "everybody is in both");
+    assert_eq!(world.records("contact").len(), 120);
+    for n in 0..60 {
+        let found = other.crm.find(Object::Person, "email", &serde_json::json!(format!("s{n}@example.net")));
+        assert_eq!(found.len(), 1, "no stranger was overwritten");
+    }
+    let again = world.sync(&[]).well();
+    assert_eq!((again.written("hub"), again.written("HelloWorld")), (0, 0), "{again}");
+    assert_eq!(world.crm.count(Object::Person), 60, "the first account is as it was");
+    world.run(&["run", "show", "1"]).well();
+    world.run(&["doctor"]).well();
+}
+
+#[test]
+fn the_same_account_with_another_name_keeps_its_links() {
+    let (world, other) = moved(5);
+    world.sync(&[]).fails(1, &["is not the account"]);
+    // The operator says that it is the same one, and goes back to it.
+    world
+        .run(&["integration", "rebind", "HelloWorld", "--same-system"])
+        .well()
+        .says(&["the links of HelloWorld stay", "of hello-crm"]);
+    let url = format!("url={}", world.url);
+    world.run(&["integration", "set", "HelloWorld", "--set", &url]).well();
+    world.sync(&[]).fails(1, &["is not the account"]);
+    world.run(&["integration", "rebind", "HelloWorld", "--same-system"]).well();
+    let again = world.sync(&[]).well();
+    assert_eq!((again.written("hub"), again.written("HelloWorld")), (0, 0), "{again}");
+    assert_eq!((world.crm.count(Object::Person), other.crm.count(Object::Person)), (5, 5));
+}

@@ -4,8 +4,8 @@ use crate::values::pair_of_anas;
 use crate::world::{World, text};
 use entente_core::{Direction, Value, Why, WriteRule};
 use entente_sync::{
-    Choice, Clock as _, ConflictFilter, FieldMapping, FieldReason, Ledger as _, OperatorLedger as _, Reading,
-    RunOptions, Scope, Side, Sides, Slot, Status, Trust,
+    Choice, Clock as _, ConflictFilter, FieldMapping, FieldReason, FieldTerms, Ledger as _,
+    OperatorLedger as _, Reading, RunOptions, Scope, Side, Sides, Slot, Status, Trust,
 };
 use std::time::Duration;
 
@@ -137,5 +137,71 @@ async fn k5_a_ruling_that_a_rule_withholds_says_so() {
     let pairs = world.ledger.pairs_of(mapping, Side::Left, &[l]).await.unwrap();
     let why = FieldReason::Judge(Why::RequiredBlank(Side::Right));
     assert_eq!(pairs[0].differs(Slot(2)), Some(&why));
+    world.assert_quiet().await;
+}
+
+/// What the right says of its field `tel`.
+async fn with_terms(terms: FieldTerms) -> (World, String) {
+    let mut world = World::new().await;
+    let phone = world.people().fields.iter_mut().find(|field| field.names.left == "phone").unwrap();
+    phone.terms = Sides::new(FieldTerms::default(), terms);
+    let fields = [("email", text("t@example.org")), ("phone", text("1"))];
+    let id = world.left.put("contact", &fields, "2020-01-01");
+    world.run().await;
+    (world, id)
+}
+
+async fn why(world: &World) -> Vec<&'static str> {
+    let line = world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap().remove(0);
+    let pair = world.ledger.pairs(&[line.id]).await.unwrap().remove(0);
+    pair.differing.iter().map(|(_, reason)| reason.code()).collect()
+}
+
+#[tokio::test]
+async fn a_create_only_field_is_written_with_the_record_and_never_after() {
+    let (world, id) = with_terms(FieldTerms { create_only: true, ..FieldTerms::default() }).await;
+    let person = world.person("t@example.org");
+    assert_eq!(world.right.value("person", &person, "tel"), text("1"));
+    world.left.edit("contact", &id, "phone", text("2"), "2020-02-01");
+    world.left.edit("contact", &id, "name", text("T"), "2020-02-01");
+    world.run().await;
+    let values = ["tel", "full"].map(|field| world.right.value("person", &person, field));
+    assert_eq!(values, [text("1"), text("T")]);
+    assert_eq!(why(&world).await, ["create-only"]);
+    // An edit there still comes here.
+    world.right.edit("person", &person, "tel", text("3"), "2020-03-01");
+    world.run().await;
+    assert_eq!(world.left.value("contact", &id, "phone"), text("3"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_choice_that_is_reported_only_is_never_ordered() {
+    let terms = FieldTerms { reported_only: vec![text("cleaned")], ..FieldTerms::default() };
+    let (world, id) = with_terms(terms).await;
+    let person = world.person("t@example.org");
+    world.left.edit("contact", &id, "phone", text("cleaned"), "2020-02-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &person, "tel"), text("1"));
+    assert_eq!(why(&world).await, ["reported-only"]);
+    let fields = [("email", text("u@example.org")), ("phone", text("cleaned"))];
+    world.left.put("contact", &fields, "2020-02-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &world.person("u@example.org"), "tel"), Value::Null);
+    world.right.edit("person", &person, "tel", text("cleaned"), "2020-03-01");
+    world.run().await;
+    assert_eq!(why(&world).await, [""; 0], "it is the same on both sides");
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_field_that_is_required_on_update_goes_with_every_update() {
+    let (world, id) = with_terms(FieldTerms { required_on_update: true, ..FieldTerms::default() }).await;
+    let person = world.person("t@example.org");
+    world.left.edit("contact", &id, "name", text("T"), "2020-02-01");
+    world.run().await;
+    let update = world.right.writes().into_iter().rfind(|write| write.starts_with("update")).unwrap();
+    assert_eq!(update, format!("update person {person}: full tel"));
+    assert_eq!(world.right.value("person", &person, "tel"), text("1"));
     world.assert_quiet().await;
 }

@@ -1,7 +1,7 @@
 //! Definition of a sync: two exchanges, the mapping of objects and fields, and the policies.
 
 use super::number::{MappingId, Slot};
-pub use entente_core::{Blanks, Direction, Drift, Unresolved, WriteRule};
+pub use entente_core::{Blanks, Direction, Drift, FieldTerms, Unresolved, WriteRule};
 
 use entente_core::{FieldRules, Kind, Side, Sides, Value};
 use serde::{Deserialize, Serialize};
@@ -148,6 +148,9 @@ pub struct FieldMapping {
     pub required: Sides<bool>,
     /// Whether each side can be written at all.
     pub writable: Sides<bool>,
+    /// By side, what is special about writing it there.
+    #[serde(default)]
+    pub terms: Sides<FieldTerms>,
     /// The value is a set, merged element by element.
     pub set_like: bool,
     /// The side that wins, whatever changed.
@@ -227,6 +230,7 @@ impl FieldMapping {
             direction: self.direction,
             required: self.required,
             writable: self.writable,
+            terms: &self.terms,
             set_like: self.set_like,
             trust: self.trust,
             unresolved: self.unresolved,

@@ -72,7 +72,7 @@ mod working;
 
 pub use change::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling, Weight};
 pub use definition::{
-    Blanks, Brake, Braked, Condition, DeletePolicy, Direction, Drift, FieldMapping, IdentifyBy,
+    Blanks, Brake, Braked, Condition, DeletePolicy, Direction, Drift, FieldMapping, FieldTerms, IdentifyBy,
     ObjectMapping, Prefer, SyncDefinition, Test, Unresolved, WriteRule,
 };
 pub use description::{

@@ -108,7 +108,17 @@ impl Outgoing {
             action: action.clone(),
             values: match action {
                 Action::Delete(_) => vec![None; slots.len()],
-                _ => slots.iter().map(|slot| of(slot).map(|place| self.values[place].clone())).collect(),
+                Action::Create => slots.iter().map(|slot| Some(self.values[of(slot)?].clone())).collect(),
+                Action::Update(_) => slots
+                    .iter()
+                    .map(|slot| match of(slot) {
+                        Some(place) => Some(self.values[place].clone()),
+                        None if carried(mapping, *target).any(|carried| carried == *slot) => {
+                            self.pair.current(*target, *slot).cloned()
+                        }
+                        None => None,
+                    })
+                    .collect(),
             },
             base: match action {
                 Action::Create => Vec::new(),
@@ -124,14 +134,24 @@ impl Outgoing {
     }
 }
 
+/// Fields that every update of the target carries, changed or not: with what the record has.
+fn carried(mapping: &ObjectMapping, target: Side) -> impl Iterator<Item = Slot> {
+    let fields = mapping.fields.iter().filter(move |field| field.terms[target].required_on_update);
+    fields.map(|field| field.slot)
+}
+
 /// The columns of an order (the union of the fields of its changes) and its rows.
 pub(super) fn ordered(
     mapping: &ObjectMapping,
     outgoing: &[Outgoing],
     local: bool,
 ) -> (Vec<Slot>, Vec<OrderedChange>) {
-    let slots: BTreeSet<Slot> =
+    let mut slots: BTreeSet<Slot> =
         outgoing.iter().flat_map(|entry| entry.change.fields.iter().map(|field| field.slot)).collect();
+    let updates = outgoing.iter().filter(|entry| matches!(entry.change.action, Action::Update(_)));
+    if let Some(entry) = updates.into_iter().next() {
+        slots.extend(carried(mapping, entry.change.target));
+    }
     let slots: Vec<Slot> = slots.into_iter().collect();
     let changes = outgoing.iter().map(|entry| entry.ordered(mapping, &slots, local)).collect();
     (slots, changes)

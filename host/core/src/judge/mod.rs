@@ -15,7 +15,7 @@ mod side;
 pub use canonical::{canonical, same_content};
 pub use claim::{Basis, Claim, Evidence, Mode, Verdict, Winner, judge};
 pub use line::judge_line;
-pub use policy::{Blanks, Direction, Drift, FieldRules, Unresolved, WriteRule};
+pub use policy::{Blanks, Direction, Drift, FieldRules, FieldTerms, Unresolved, WriteRule};
 pub use sets::elements;
 pub use settle::{Current, Decision, Halves, Settled, Why, Write, settle, settle_new};
 pub use side::{Side, Sides};

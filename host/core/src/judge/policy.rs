@@ -88,6 +88,18 @@ pub enum Drift {
     Restore,
 }
 
+/// What is special about writing a field of a side, by its schema.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FieldTerms {
+    /// It is written when the record is created, and never after that.
+    pub create_only: bool,
+    /// Every update carries it, changed or not.
+    pub required_on_update: bool,
+    /// Values of a pick-list that records have and that are never written (a state that only people give).
+    pub reported_only: Vec<Value>,
+}
+
 /// All policies of one field, as [`super::settle`] takes them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FieldRules<'a> {
@@ -99,6 +111,8 @@ pub struct FieldRules<'a> {
     pub required: Sides<bool>,
     /// Whether a side can be written.
     pub writable: Sides<bool>,
+    /// By side, what is special about writing the field there.
+    pub terms: &'a Sides<FieldTerms>,
     /// Whether the value is a set, merged element by element.
     pub set_like: bool,
     /// The trusted side: it wins whatever changed.

@@ -96,6 +96,10 @@ pub enum Why {
     NotThisWay(Side),
     /// The field cannot be written on this side.
     NotWritable(Side),
+    /// The field is written there when a record is created, and never after that.
+    CreateOnly(Side),
+    /// The value is one that records there have and that is never written.
+    ReportedOnly(Side),
     /// The write rule is `never`.
     NeverWritten,
     /// The write rule is `if-empty`, and this side has a value.
@@ -132,6 +136,8 @@ impl Why {
             Why::Undecided(_) => "undecided",
             Why::NotThisWay(_) => "not-this-way",
             Why::NotWritable(_) => "not-writable",
+            Why::CreateOnly(_) => "create-only",
+            Why::ReportedOnly(_) => "reported-only",
             Why::NeverWritten => "never-written",
             Why::NotEmpty(_) => "not-empty",
             Why::BlankKept(_) => "blank-kept",
@@ -220,6 +226,9 @@ pub fn settle_new(
         return left_out(Why::NeverWritten);
     }
     match rules.translate(current.value, target.other()) {
+        Some(value) if rules.terms[target].reported_only.contains(&value) => {
+            left_out(Why::ReportedOnly(target))
+        }
         Some(value) => Ok(Ok(Write { target, value, source: current.value.clone(), time: current.time })),
         None => left_out(Why::NoSuchWord(target)),
     }
@@ -329,6 +338,9 @@ fn may_write(rules: &FieldRules<'_>, target: Side) -> Result<(), Why> {
     if !rules.writable[target] {
         return Err(Why::NotWritable(target));
     }
+    if rules.terms[target].create_only {
+        return Err(Why::CreateOnly(target));
+    }
     if rules.write == WriteRule::Never {
         return Err(Why::NeverWritten);
     }
@@ -366,6 +378,7 @@ fn give(rules: &FieldRules<'_>, now: &Sides<Current<'_>>, winner: Side, why: Why
 
 fn send(rules: &FieldRules<'_>, from: &Current<'_>, target: Side, why: Why) -> Settled {
     match rules.translate(from.value, target.other()) {
+        Some(value) if rules.terms[target].reported_only.contains(&value) => agree(Why::ReportedOnly(target)),
         Some(value) => Settled {
             decision: Decision::Write(vec![Write {
                 target,

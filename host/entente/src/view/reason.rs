@@ -356,6 +356,12 @@ impl Names<'_> {
             }
             Why::NotThisWay(side) => format!("the field does not flow to {}", of(side)),
             Why::NotWritable(side) => format!("the field cannot be written in {}", of(side)),
+            Why::CreateOnly(side) => {
+                format!("{} takes the field when a record is created, and never after that", of(side))
+            }
+            Why::ReportedOnly(side) => {
+                format!("{} has this value in its records and lets nobody write it", of(side))
+            }
             Why::NeverWritten => "the write rule is never".to_owned(),
             Why::NotEmpty(side) => format!("the write rule is if-empty and {} has a value", of(side)),
             Why::BlankKept(side) => format!("a blank does not replace the value of {}", of(side)),

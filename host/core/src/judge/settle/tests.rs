@@ -1,5 +1,6 @@
 //! Settling: tables of rules, and properties over all of them.
 
+use super::super::FieldTerms;
 use super::*;
 use crate::record::{Kind, Timestamp};
 use proptest::prelude::*;
@@ -8,12 +9,17 @@ fn kinds() -> Sides<Kind> {
     Sides::by(|_| Kind::Text)
 }
 
+const NONE: FieldTerms =
+    FieldTerms { create_only: false, required_on_update: false, reported_only: Vec::new() };
+static NO_TERMS: Sides<FieldTerms> = Sides { left: NONE, right: NONE };
+
 fn rules(kinds: &Sides<Kind>) -> FieldRules<'_> {
     FieldRules {
         kinds,
         direction: super::super::Direction::Both,
         required: Sides::new(false, false),
         writable: Sides::new(true, true),
+        terms: &NO_TERMS,
         set_like: false,
         trust: None,
         unresolved: Unresolved::Hold,

@@ -9,7 +9,8 @@ use crate::config::file::words::{SideWords, direction_word, only, towards};
 use crate::config::names::{HUB, exchange, known};
 use entente_core::{Compatibility, Kind, Value};
 use entente_sync::{
-    Blanks, Direction, Drift, Feature, Field, FieldMapping, Object, Side, Sides, Slot, Unresolved, WriteRule,
+    Blanks, Direction, Drift, Feature, Field, FieldMapping, FieldTerms, Object, Side, Sides, Slot,
+    Unresolved, WriteRule,
 };
 use std::ops::Range;
 use toml::Spanned;
@@ -76,6 +77,15 @@ pub(crate) fn listed(entry: &Spanned<MappingEntry>) -> Vec<Listed> {
 /// A name with its key's span where it has no span of its own.
 fn at(name: Spanned<String>, span: &Range<usize>) -> Spanned<String> {
     if name.span().start == usize::MAX { Spanned::new(span.clone(), name.into_inner()) } else { name }
+}
+
+/// What is special about writing a field, as its schema says.
+pub(crate) fn terms(field: &Field) -> FieldTerms {
+    FieldTerms {
+        create_only: field.create_only,
+        required_on_update: field.required_on_update,
+        reported_only: field.reported_only.iter().map(Value::text).collect(),
+    }
 }
 
 /// Whether a field can be written at all, given its object.
@@ -157,6 +167,7 @@ pub(crate) fn check_field(
         direction,
         required: Sides::by(|side| direction.reaches(side) && (fields[side].required || asked[side])),
         writable,
+        terms: fields.map(terms),
         set_like: lists && fields.iter().any(|field| field.set_like),
         trust: policies.trust,
         unresolved: policies.unresolved,

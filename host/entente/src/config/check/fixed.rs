@@ -1,6 +1,6 @@
 //! Validation of constants (in place of a field of the other side) and of defaults for new records.
 
-use super::field::{Listed, can_write};
+use super::field::{Listed, can_write, terms};
 use super::fit::fit;
 use super::sync::Findings;
 use crate::config::file::form::RequiredWord;
@@ -8,7 +8,7 @@ use crate::config::file::value;
 use crate::config::file::words::{SideWords, direction_word, towards};
 use crate::config::names::{HUB, exchange, known};
 use entente_core::Value;
-use entente_sync::{Direction, Field, FieldMapping, Object, Side, Sides, Slot, WriteRule};
+use entente_sync::{Direction, Field, FieldMapping, FieldTerms, Object, Side, Sides, Slot, WriteRule};
 use toml::Spanned;
 
 /// The stand-in for the field that a constant replaces: a name that no field can have.
@@ -135,6 +135,7 @@ pub(crate) fn check_constant(
         direction,
         required: Sides::by(|side| side == target && (field.required || asked)),
         writable: Sides::by(|side| side == target),
+        terms: Sides::by(|side| if side == target { terms(field) } else { FieldTerms::default() }),
         write: entry.write.as_ref().map(|word| *word.get_ref()).unwrap_or_default(),
         drift: entry.drift.as_ref().map(|word| *word.get_ref()).unwrap_or_default(),
         constant,

@@ -127,6 +127,8 @@ fn the_reasons_of_fields_come_back_too() {
             Why::Policy(side, basis),
             Why::NotThisWay(side),
             Why::NotWritable(side),
+            Why::CreateOnly(side),
+            Why::ReportedOnly(side),
             Why::NotEmpty(side),
             Why::BlankKept(side),
             Why::BlankFilled(side),

@@ -144,7 +144,7 @@ pub struct FieldMapping {
     pub kinds: Sides<Kind>,
     /// Which way values may flow.
     pub direction: Direction,
-    /// By target side: sent with every change, and a record is not created without it.
+    /// By target side: a record is not created without it, and a blank is never sent for it.
     pub required: Sides<bool>,
     /// Whether each side can be written at all.
     pub writable: Sides<bool>,

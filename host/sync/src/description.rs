@@ -178,7 +178,7 @@ pub struct ProposedField {
     pub remote: String,
     /// Which way data may flow.
     pub direction: ProposedDirection,
-    /// Sent with every change.
+    /// A record is not created without it, and a blank is never sent for it.
     pub required: bool,
 }
 

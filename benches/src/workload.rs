@@ -7,7 +7,7 @@ use crate::guests;
 use crate::page::{PageCall, runtime};
 use crate::world::Guest;
 use anyhow::Result;
-use entente_core::{FieldRules, Kind, Sides, Timestamp, Value};
+use entente_core::{FieldRules, FieldTerms, Kind, Sides, Timestamp, Value};
 use made_up::people::Ids;
 
 /// What is done.
@@ -62,8 +62,10 @@ impl Workload {
 
 fn reconcile(times: u32) {
     let kinds = Sides::by(|_| Kind::Text);
+    let terms = Sides::by(|_| FieldTerms::default());
     let rules = FieldRules {
         kinds: &kinds,
+        terms: &terms,
         direction: Default::default(),
         required: Sides::new(false, false),
         writable: Sides::new(true, true),

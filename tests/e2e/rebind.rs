@@ -1,26 +1,28 @@
 //! Another account behind an integration.
 
 use crate::world::*;
-use hello_crm::{ManualClock, Object, seed};
+use hello_crm::seed::Seed;
+use hello_crm::{ManualClock, Object};
+use serde_json::json;
 use std::sync::Arc;
 
-/// Another hello-crm, with people of its own.
-fn another(people: usize) -> World {
-    let clock = Arc::new(ManualClock::new(moment("2022-05-05T00:00:00Z")));
-    World::unconnected(Home::new(), seed::sample(people), clock)
+/// People with names and addresses that the other hello-crm has not.
+fn fill(world: &World, people: usize, domain: &str) {
+    for n in 0..people {
+        let fields = json!({ "last_name": format!("{domain} {n}"), "email": format!("p{n}@{domain}") });
+        assert_eq!(world.crm.create(Object::Person, fields).status, 201);
+    }
 }
 
 /// A first sync with one hello-crm, and the address of another one in its place.
 fn moved(people: usize) -> (World, World) {
-    let world = World::with_sample(people);
+    let world = World::new();
+    fill(&world, people, "example.org");
     world.sync(&[]).well();
     world.is_quiet();
-    let other = another(0);
-    for n in 0..people {
-        let fields =
-            serde_json::json!({ "last_name": format!("Stranger {n}"), "email": format!("s{n}@example.net") });
-        assert_eq!(other.crm.create(Object::Person, fields).status, 201);
-    }
+    let clock = Arc::new(ManualClock::new(moment("2022-05-05T00:00:00Z")));
+    let other = World::unconnected(Home::new(), Seed::default(), clock);
+    fill(&other, people, "example.net");
     let url = format!("url={}", other.url);
     world.run(&["integration", "set", "HelloWorld", "--set", &url]).well();
     world.run(&["integration", "grant", "HelloWorld", "--http", &other.url, "--secret", "api-key"]).well();
@@ -53,7 +55,7 @@ fn a_second_account_is_not_written_to_until_its_links_are_forgotten() {
     assert_eq!(other.crm.count(Object::Person), 120, "everybody is in both");
     assert_eq!(world.records("contact").len(), 120);
     for n in 0..60 {
-        let found = other.crm.find(Object::Person, "email", &serde_json::json!(format!("s{n}@example.net")));
+        let found = other.crm.find(Object::Person, "email", &json!(format!("p{n}@example.net")));
         assert_eq!(found.len(), 1, "no stranger was overwritten");
     }
     let again = world.sync(&[]).well();

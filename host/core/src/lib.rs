@@ -8,9 +8,9 @@ mod record;
 mod words;
 
 pub use judge::{
-    Basis, Blanks, Claim, Current, Decision, Direction, Drift, Evidence, FieldRules, Halves, Mode, Settled,
-    Side, Sides, Unresolved, Verdict, Why, Winner, Write, WriteRule, canonical, elements, judge, judge_line,
-    same_content, settle, settle_new,
+    Basis, Blanks, Claim, Current, Decision, Direction, Drift, Evidence, FieldRules, FieldTerms, Halves,
+    Mode, Settled, Side, Sides, Unresolved, Verdict, Why, Winner, Write, WriteRule, canonical, elements,
+    judge, judge_line, same_content, settle, settle_new,
 };
 pub use record::{
     Carrier, Comparison, Compatibility, FieldTime, KEY_SEPARATOR, Kind, Reference, Timestamp, TimestampError,

@@ -149,7 +149,7 @@ pub struct FieldMapping {
     /// Whether each side can be written at all.
     pub writable: Sides<bool>,
     /// By side, what is special about writing it there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "without_terms")]
     pub terms: Sides<FieldTerms>,
     /// The value is a set, merged element by element.
     pub set_like: bool,
@@ -264,6 +264,10 @@ impl FieldMapping {
     pub fn is_reference(&self) -> bool {
         self.kinds.iter().any(Kind::is_link)
     }
+}
+
+fn without_terms(terms: &Sides<FieldTerms>) -> bool {
+    terms.iter().all(|terms| *terms == FieldTerms::default())
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::pair::{Pair, Status};
 use super::reason::Reason;
 use super::session::{Purpose, Session};
 use entente_core::{Reference, Side, Sides};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl Session<'_> {
     /// Sends the planned changes of the run, by mapping and side.

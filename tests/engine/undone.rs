@@ -431,7 +431,8 @@ async fn p2_an_undo_keeps_what_a_record_refers_to_that_it_keeps() {
     world.left.edit("contact", &cid, "boss", refers("contact", &ann), "2026-01-01");
     world.run().await;
     // Cid refers to Ann, who refers to Beta.
-    world.undo(run.id, 0).await;
+    let undone = world.undo(run.id, 0).await;
+    assert_eq!(undone.notices, [], "no delete is left to agree to");
     let org = world.right.find_by("org", "title", "Beta").unwrap();
     assert_eq!(world.right.value("person", &world.person("a@example.org"), "org"), refers("org", &org));
     world.assert_quiet().await;

@@ -24,6 +24,8 @@ pub struct Handmade<'a> {
     pub realloc: &'a str,
     /// Imports the log, as `$log`.
     pub log: bool,
+    /// Further imports of the module.
+    pub imports: &'a str,
     /// Further fields of the module.
     pub more: &'a str,
     /// Edits the WIT that it is built for.
@@ -44,6 +46,7 @@ impl Default for Handmade<'_> {
             realloc: "global.get $free local.get 2 i32.add i32.const 1 i32.sub i32.const 0 local.get 2 i32.sub i32.and \
                       global.set $free global.get $free global.get $free local.get 3 i32.add global.set $free",
             log: false,
+            imports: "",
             more: "",
             wit: &|text| text,
         }
@@ -53,7 +56,7 @@ impl Default for Handmade<'_> {
 impl Handmade<'_> {
     fn text(&self) -> String {
         let version = "0.1.0-draft.2";
-        let mut text = String::from("(module\n");
+        let mut text = format!("(module\n{}\n", self.imports);
         if self.log {
             writeln!(
                 text,
@@ -94,8 +97,8 @@ impl Handmade<'_> {
         text
     }
 
-    /// The bytes of the component.
-    pub fn component(&self) -> Vec<u8> {
+    /// The bytes of the core module, with the world that it is written for.
+    pub fn module(&self) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/0.1.0-draft.2");
         for entry in std::fs::read_dir(source).unwrap().map(Result::unwrap) {
@@ -107,8 +110,13 @@ impl Handmade<'_> {
         let world = resolve.select_world(&[package], Some("integration")).unwrap();
         let mut module = wat::parse_str(self.text()).unwrap_or_else(|error| panic!("{error}"));
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+        module
+    }
+
+    /// The bytes of the component.
+    pub fn component(&self) -> Vec<u8> {
         ComponentEncoder::default()
-            .module(&module)
+            .module(&self.module())
             .and_then(|encoder| encoder.validate(true).encode())
             .unwrap_or_else(|error| panic!("{error:#}"))
     }

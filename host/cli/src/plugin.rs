@@ -4,7 +4,7 @@ use super::Context;
 use super::output::{Done, Output, Usage, cell, table};
 use super::progress::spinner;
 use super::remedy;
-use crate::toolchain::{BuildOptions, Built, add_manifest, build_plugin};
+use crate::toolchain::{BuildOptions, Built, FOLDER, add_manifest, as_component, build_plugin};
 use anyhow::Context as _;
 use entente::InstalledPlugin;
 use entente::view::{AskView, BuiltPluginView, InspectionView};
@@ -16,19 +16,19 @@ use std::path::{Path, PathBuf};
 /// The commands below `entente plugin`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum PluginCommand {
-    /// Compile a Rust plugin and make the component, with what plugin.toml asks for
+    /// Make the component of a plugin from its source, with what plugin.toml asks for
     ///
-    /// Uses an installed wasm target; else tries to add one; else unpacks a compiler from Debian packages
-    /// into .toolchain. A component that other tools have made gets its manifest: entente plugin build
-    /// FILE.wasm --manifest plugin.toml --output OUT.wasm
+    /// A folder with Cargo.toml is Rust: it uses an installed wasm target; else tries to add one; else unpacks
+    /// a compiler from Debian packages into .toolchain. One with package.json is JavaScript, one with
+    /// pyproject.toml or app.py is Python: componentize-js and componentize-py make the component. A file is
+    /// what the tools of another language have made, a core module or a component.
     Build {
-        /// The folder of the crate, or a component
+        /// The folder of the source, or a .wasm file
         dir: PathBuf,
-        /// What the plugin asks for, for a component that other tools have made [default: plugin.toml beside
-        /// Cargo.toml]
-        #[arg(long, requires = "output")]
+        /// What the plugin asks for [default: plugin.toml in the folder, or beside the file]
+        #[arg(long)]
         manifest: Option<PathBuf>,
-        /// Where the component goes [default: components/ in the target folder]
+        /// Where the component goes [default: components/ in the target folder, or beside the file]
         #[arg(long, short)]
         output: Option<PathBuf>,
         /// Download nothing
@@ -69,6 +69,7 @@ pub(super) fn build(dir: &Path, options: &BuildOptions, output: Output) -> anyho
 fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let context = || format!("{} cannot be written", file.display());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).with_context(context)?;
     let mut temporary = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
     temporary.write_all(bytes).with_context(context)?;
     temporary.persist(file).with_context(context)?;
@@ -136,10 +137,12 @@ fn install_remedy(file: &Path) -> Remedy {
 /// Runs the command.
 pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Result<Done> {
     match command {
-        PluginCommand::Build { dir, manifest: Some(manifest), output: Some(output), .. } => {
-            wrap(&dir, &manifest, &output, context)
+        PluginCommand::Build { dir: file, manifest, output, .. } if file.is_file() => {
+            wrap(&file, manifest, output, context)
         }
-        PluginCommand::Build { dir, output, offline, .. } => compile(&dir, output, offline, context),
+        PluginCommand::Build { dir, manifest, output, offline } => {
+            compile(&dir, BuildOptions { manifest, output, offline, ..BuildOptions::default() }, context)
+        }
         PluginCommand::Inspect { file } => look(&file, context).await,
         PluginCommand::Install { file, name } => install(&file, name, context).await,
         PluginCommand::Remove { name } => {
@@ -155,25 +158,42 @@ pub(super) async fn run(command: PluginCommand, context: &Context) -> anyhow::Re
     }
 }
 
-/// Gives a component that other tools have made its manifest.
-fn wrap(component: &Path, manifest: &Path, output: &Path, context: &Context) -> anyhow::Result<Done> {
-    let text = read_text(manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
-    let manifest = Manifest::from_toml(&text).with_context(|| manifest.display().to_string())?;
+/// Makes a component of what other tools have made, and gives it its manifest.
+fn wrap(
+    file: &Path,
+    manifest: Option<PathBuf>,
+    output: Option<PathBuf>,
+    context: &Context,
+) -> anyhow::Result<Done> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let manifest = manifest.unwrap_or_else(|| folder.join(MANIFEST_FILE));
+    let text = read_text(&manifest).with_context(|| {
+        format!(
+            "{} cannot be read. It says what the plugin asks for; name another with --manifest",
+            manifest.display()
+        )
+    })?;
+    let mut manifest = Manifest::from_toml(&text).with_context(|| manifest.display().to_string())?;
+    let name = file.file_stem().unwrap_or_default();
+    if manifest.name.is_empty() {
+        manifest.name = name.to_string_lossy().into_owned();
+    }
+    let output = output.unwrap_or_else(|| folder.join(FOLDER).join(name).with_extension("wasm"));
     let limits = Limits::default();
-    let what = || component.display().to_string();
-    let bytes = add_manifest(&read_component(component, &limits)?, &manifest).with_context(what)?;
+    let what = || file.display().to_string();
+    let component = as_component(read_component(file, &limits)?).with_context(what)?;
+    let bytes = add_manifest(&component, &manifest).with_context(what)?;
     let inspection = InspectionView::from(inspect(&bytes, &limits).with_context(what)?);
-    write(output, &bytes)?;
+    write(&output, &bytes)?;
     context.output.show(&inspection, |inspection| {
-        let next = remedy::lines(&[install_remedy(output)]);
+        let next = remedy::lines(&[install_remedy(&output)]);
         format!("{}\n{}{next}", output.display(), describe(inspection))
     })?;
     Ok(Done::Well)
 }
 
 /// Compiles a plugin from its source.
-fn compile(dir: &Path, output: Option<PathBuf>, offline: bool, context: &Context) -> anyhow::Result<Done> {
-    let options = BuildOptions { output, offline, ..BuildOptions::default() };
+fn compile(dir: &Path, options: BuildOptions, context: &Context) -> anyhow::Result<Done> {
     let Built { component, bytes, package, version, compiler, manifest, .. } =
         build(dir, &options, context.output)?;
     let shown = BuiltPluginView {
@@ -187,7 +207,7 @@ fn compile(dir: &Path, output: Option<PathBuf>, offline: bool, context: &Context
     context.output.show(&shown, |shown| {
         let asks = match asks_lines(&shown.manifest).as_str() {
             "" => format!(
-                "\nit asks for nothing; what it needs, and why, goes into {MANIFEST_FILE} beside Cargo.toml"
+                "\nit asks for nothing; what it needs, and why, goes into {MANIFEST_FILE} in its folder"
             ),
             asks => format!("\nit asks for:{asks}"),
         };

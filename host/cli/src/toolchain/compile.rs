@@ -12,7 +12,16 @@ use super::crate_info::CrateInfo;
 use super::debian::Debian;
 use super::lock::Lock;
 use super::process::{self, RunError};
-use super::{BuildError, BuildOptions, Compiler, Progress, TARGET, component, environment};
+use super::{BuildError, BuildOptions, Compiler, Progress, TARGET, component, environment, sdk};
+
+/// Small and quick to load: the host compiles a plugin once, optimised. For crates without a profile of their own.
+const PROFILE: [&str; 5] = [
+    "profile.release.opt-level='s'",
+    "profile.release.lto=true",
+    "profile.release.strip='debuginfo'",
+    "profile.release.panic='abort'",
+    "profile.release.codegen-units=1",
+];
 
 /// The machine's own cargo, in an environment without an outer build.
 pub(super) fn cargo_of_machine(cargo: &Path) -> Command {
@@ -24,7 +33,7 @@ pub(super) fn cargo_of_machine(cargo: &Path) -> Command {
 /// The cargo that goes with the compiler.
 pub(super) fn cargo(compiler: &Compiler) -> Result<Command, BuildError> {
     match compiler {
-        Compiler::Installed | Compiler::RustupAdded => {
+        Compiler::Installed | Compiler::RustupAdded | Compiler::ComponentizePy | Compiler::ComponentizeJs => {
             Ok(cargo_of_machine(&environment::program("cargo").unwrap_or_else(|| PathBuf::from("cargo"))))
         }
         Compiler::Debian { root } => {
@@ -94,6 +103,13 @@ pub(super) fn compile(
     }
     if options.offline {
         command.arg("--offline");
+    }
+    if !plugin.has_profile {
+        command.args(PROFILE.iter().flat_map(|setting| ["--config", *setting]));
+    }
+    if plugin.needs_sdk {
+        let folder = toml::Value::String(sdk::write(&plugin.target_dir)?.to_string_lossy().into_owned());
+        command.args(["--config", &format!("patch.crates-io.{}.path={folder}", sdk::PACKAGE)]);
     }
     if matches!(compiler, Compiler::Debian { .. }) {
         command.arg("-Zbuild-std=std,panic_abort");
@@ -165,6 +181,8 @@ not json
             crate_name: "p".into(),
             target_dir: folder.path().into(),
             workspace_root: "/w".into(),
+            needs_sdk: false,
+            has_profile: false,
         };
         let module = folder.path().join(TARGET).join("release/deps/p.wasm");
         fs::create_dir_all(module.parent().unwrap()).unwrap();

@@ -4,6 +4,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
 use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
@@ -11,24 +14,30 @@ use super::BuildError;
 use super::crate_info::CrateInfo;
 
 /// The folder of finished components in a target folder.
-pub(super) const FOLDER: &str = "components";
+pub(crate) const FOLDER: &str = "components";
 
 /// Custom sections in which a language's bindings keep the world that the module is written for.
 const WORLD_SECTION: &str = "component-type";
 
-/// Makes a component of a core module that was compiled against a WIT world. The result is checked as the
-/// host will check it.
+/// Makes a component of a core module that was compiled against a WIT world, with the adapter for modules that import WASI as it was
+/// before components. The result is checked as the host will check it. What is a component already stays as it is.
 ///
 /// # Errors
-/// When the bytes are no core module, when the module does not say which world it is written for, and when it
+/// When the bytes are neither, when the module does not say which world it is written for, and when it
 /// imports or lacks something against that world.
-pub(crate) fn encode_component(module: &[u8]) -> Result<Vec<u8>, BuildError> {
-    if !describes_a_world(module)? {
+pub(crate) fn as_component(bytes: Vec<u8>) -> Result<Vec<u8>, BuildError> {
+    if Parser::is_component(&bytes) {
+        return Ok(bytes);
+    }
+    if !describes_a_world(&bytes)? {
         return Err(BuildError::NoComponentType);
     }
     ComponentEncoder::default()
         .validate(true)
-        .module(module)
+        .module(&bytes)
+        .and_then(|encoder| {
+            encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
+        })
         .and_then(|encoder| encoder.encode())
         .map_err(|error| BuildError::Encode { reason: format!("{error:#}") })
 }
@@ -36,9 +45,6 @@ pub(crate) fn encode_component(module: &[u8]) -> Result<Vec<u8>, BuildError> {
 /// Without this section the encoder makes an empty component, or complains about the first import; neither
 /// tells the author what is missing.
 fn describes_a_world(module: &[u8]) -> Result<bool, BuildError> {
-    if Parser::is_component(module) {
-        return Err(BuildError::NotAModule { reason: "it is a component already".to_owned() });
-    }
     for payload in Parser::new(0).parse_all(module) {
         match payload.map_err(|error| BuildError::NotAModule { reason: error.to_string() })? {
             Payload::CustomSection(section) if section.name().starts_with(WORLD_SECTION) => {
@@ -101,16 +107,21 @@ mod tests {
 
     #[test]
     fn a_module_without_world_is_refused_with_the_remedy() {
-        let error = encode_component(EMPTY_MODULE).unwrap_err();
+        let error = as_component(EMPTY_MODULE.to_vec()).unwrap_err();
         assert!(matches!(error, BuildError::NoComponentType));
         assert!(error.to_string().contains("entente-sdk"));
     }
 
     #[test]
     fn what_is_no_module_is_refused() {
-        for bytes in [&b""[..], b"hello", EMPTY_COMPONENT, &[0xff; 40]] {
-            assert!(matches!(encode_component(bytes), Err(BuildError::NotAModule { .. })), "{bytes:?}");
+        for bytes in [&b""[..], b"hello", &[0xff; 40]] {
+            assert!(matches!(as_component(bytes.to_vec()), Err(BuildError::NotAModule { .. })), "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn a_component_stays_as_it_is() {
+        assert_eq!(as_component(EMPTY_COMPONENT.to_vec()).unwrap(), EMPTY_COMPONENT);
     }
 
     #[test]
@@ -120,7 +131,7 @@ mod tests {
         module.extend([0, 16, 14]);
         module.extend(b"component-type");
         module.push(0xff);
-        assert!(matches!(encode_component(&module), Err(BuildError::Encode { .. })));
+        assert!(matches!(as_component(module), Err(BuildError::Encode { .. })));
     }
 
     #[test]

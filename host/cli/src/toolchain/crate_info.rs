@@ -1,8 +1,8 @@
 //! Which package a folder holds, what its module is called and where cargo compiles it: asked of cargo, since
 //! only cargo knows its own rules.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::process::{self, RunError};
-use super::{BuildError, BuildOptions};
+use super::{BuildError, BuildOptions, sdk};
 
 /// cargo answers in a moment; only a toolchain that rustup fetches first takes longer.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -28,6 +28,10 @@ pub(super) struct CrateInfo {
     pub(super) crate_name: String,
     pub(super) target_dir: PathBuf,
     pub(super) workspace_root: PathBuf,
+    /// It depends on the SDK by version, and says nowhere which folder that is.
+    pub(super) needs_sdk: bool,
+    /// It has a profile of its own for release builds.
+    pub(super) has_profile: bool,
 }
 
 #[derive(Deserialize)]
@@ -44,22 +48,49 @@ struct Package {
     version: String,
     manifest_path: PathBuf,
     targets: Vec<Target>,
+    #[serde(default)]
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    /// `None`: a folder.
+    source: Option<String>,
+}
+
+impl Dependency {
+    fn is_published_sdk(&self) -> bool {
+        self.name == sdk::PACKAGE
+            && self.source.as_deref().is_some_and(|source| source.starts_with("registry+"))
+    }
+}
+
+/// What is of interest in the `Cargo.toml` of the workspace, where cargo reads these two from.
+#[derive(Default, Deserialize)]
+struct Root {
+    #[serde(default)]
+    patch: BTreeMap<String, BTreeMap<String, toml::Value>>,
+    #[serde(default)]
+    profile: BTreeMap<String, toml::Value>,
+}
+
+impl Root {
+    /// cargo has read the file before; what it took is not refused here.
+    fn of(workspace: &Path) -> Self {
+        let text = fs::read_to_string(workspace.join("Cargo.toml")).unwrap_or_default();
+        toml::from_str(&text).unwrap_or_default()
+    }
+
+    fn patches_sdk(&self) -> bool {
+        self.patch.values().any(|patches| patches.contains_key(sdk::PACKAGE))
+    }
 }
 
 #[derive(Deserialize)]
 struct Target {
     name: String,
     crate_types: Vec<String>,
-}
-
-/// The full name of the folder, if it is one with a `Cargo.toml`.
-pub(super) fn crate_folder(dir: &Path) -> Result<PathBuf, BuildError> {
-    let unusable = |source| BuildError::Folder { path: dir.to_path_buf(), source };
-    let folder = dir.canonicalize().map_err(unusable)?;
-    if !fs::metadata(&folder).map_err(unusable)?.is_dir() {
-        return Err(unusable(io::Error::from(io::ErrorKind::NotADirectory)));
-    }
-    if folder.join("Cargo.toml").is_file() { Ok(folder) } else { Err(BuildError::NotACrate { path: folder }) }
 }
 
 /// Asks cargo about the package in `dir`.
@@ -82,6 +113,9 @@ pub(super) fn read(mut cargo: Command, dir: &Path, options: &BuildOptions) -> Re
         return Err(BuildError::Metadata { manifest, stderr: finished.stderr });
     }
     let mut info = parse(&finished.stdout, dir)?;
+    let root = Root::of(&info.workspace_root);
+    info.needs_sdk &= !root.patches_sdk();
+    info.has_profile = root.profile.contains_key("release");
     if let Some(target_dir) = &options.target_dir {
         // cargo runs in another folder than this program.
         info.target_dir = std::path::absolute(target_dir)
@@ -120,6 +154,8 @@ fn parse(answer: &str, dir: &Path) -> Result<CrateInfo, BuildError> {
         crate_name: target.name.replace('-', "_"),
         target_dir: metadata.target_directory,
         workspace_root: metadata.workspace_root,
+        needs_sdk: package.dependencies.iter().any(Dependency::is_published_sdk),
+        has_profile: false,
         manifest,
     })
 }
@@ -138,6 +174,7 @@ mod tests {
             r#"{{"packages":[
                 {{"id":"path+file:///w/other#0.1.0","name":"other","version":"0.1.0","manifest_path":"/w/other/Cargo.toml","targets":[]}},
                 {{"id":"path+file:///w/my-plugin#1.2.3","name":"my-plugin","version":"1.2.3","manifest_path":"/w/my-plugin/Cargo.toml","extra":1,
+                  "dependencies":[{{"name":"entente-sdk","source":"registry+https://github.com/rust-lang/crates.io-index","req":"^0.1.0"}}],
                   "targets":[{{"name":"gen","crate_types":["bin"],"kind":["bin"]}},{{"name":"my-plugin","crate_types":[{crate_types}]}}]}}],
               "target_directory":"/w/target","workspace_root":"/w","version":1}}"#
         )
@@ -152,6 +189,20 @@ mod tests {
         assert_eq!(info.id, "path+file:///w/my-plugin#1.2.3");
         assert_eq!(info.target_dir, Path::new("/w/target"));
         assert_eq!(info.workspace_root, Path::new("/w"));
+        assert!(info.needs_sdk);
+    }
+
+    #[test]
+    fn a_workspace_may_have_the_sdk_and_a_profile_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = |text: &str| {
+            fs::write(folder.path().join("Cargo.toml"), text).unwrap();
+            let root = Root::of(folder.path());
+            (root.patches_sdk(), root.profile.contains_key("release"))
+        };
+        assert_eq!(root("[package]\nname = \"p\""), (false, false));
+        assert_eq!(root("[profile.release]\nlto = true\n[profile.dev]"), (false, true));
+        assert_eq!(root("[patch.crates-io]\nentente-sdk = { path = \"../sdk\" }"), (true, false));
     }
 
     #[test]
@@ -171,16 +222,5 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_metadata_is_an_error() {
         assert!(matches!(parse("{}", Path::new("/w")), Err(BuildError::Metadata { .. })));
-    }
-
-    #[test]
-    fn a_folder_must_be_there_and_hold_a_crate() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(crate_folder(&folder.path().join("none")), Err(BuildError::Folder { .. })));
-        assert!(matches!(crate_folder(folder.path()), Err(BuildError::NotACrate { .. })));
-        let file = folder.path().join("Cargo.toml");
-        fs::write(&file, "").unwrap();
-        assert!(matches!(crate_folder(&file), Err(BuildError::Folder { .. })));
-        assert_eq!(crate_folder(folder.path()).unwrap(), folder.path().canonicalize().unwrap());
     }
 }

@@ -18,13 +18,21 @@ fn under_cargo() -> bool {
 /// the plugin's folder asks for, so the PATH goes first.
 pub(super) fn program(name: &str) -> Option<PathBuf> {
     let named = env::var_os(name.to_uppercase()).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let on_path = || find_on_path(name, env::var_os("PATH").as_deref());
-    if under_cargo() { on_path().or(named.filter(|file| file.is_file())) } else { named.or_else(on_path) }
+    if under_cargo() {
+        on_path(name).or(named.filter(|file| file.is_file()))
+    } else {
+        named.or_else(|| on_path(name))
+    }
+}
+
+/// Where a program is on the PATH.
+pub(super) fn on_path(name: &str) -> Option<PathBuf> {
+    find_on_path(name, env::var_os("PATH").as_deref())
 }
 
 /// Whether a program is on the PATH.
 pub(super) fn has_program(name: &str) -> bool {
-    find_on_path(name, env::var_os("PATH").as_deref()).is_some()
+    on_path(name).is_some()
 }
 
 /// Takes from the command what belongs to an outer build or to the compiler of the host.

@@ -22,11 +22,37 @@ pub enum BuildError {
         /// What the system says.
         source: io::Error,
     },
-    /// The folder has no `Cargo.toml`.
-    #[error("{} has no Cargo.toml, so it is no Rust crate. Give the folder of a plugin's source; plugins in other languages are built with their own tools and installed as a .wasm file", path.display())]
-    NotACrate {
+    /// The folder has none of the files that a language begins with.
+    #[error("{} has none of Cargo.toml (Rust), package.json (JavaScript), pyproject.toml and app.py (Python). Give the folder of a plugin's source, or the .wasm file that the tools of another language have made", path.display())]
+    NotAProject {
         /// The folder.
         path: PathBuf,
+    },
+    /// The tool that makes components of a language is not there.
+    #[error("{tool} is not installed: {looked}. In {}:\n  {}", path.display(), commands.join("\n  "))]
+    NoTool {
+        /// The tool.
+        tool: &'static str,
+        /// Where it was looked for.
+        looked: String,
+        /// The folder of the plugin.
+        path: PathBuf,
+        /// Commands that install it.
+        commands: Vec<String>,
+    },
+    /// The folder does not say what the plugin exports and imports.
+    #[error("there is no {}. It says what the plugin is, and what it uses; for one that sends requests with a secret:\n\n{WORLD}", path.display())]
+    NoWorld {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The world of the plugin is not right.
+    #[error("{}: {reason}", path.display())]
+    World {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// The file with what the plugin asks for cannot be used.
     #[error("{}: {reason}", path.display())]
@@ -123,7 +149,7 @@ pub enum BuildError {
     },
     /// The bytes are no core module.
     #[error(
-        "not a core WebAssembly module: {reason}. Give the module that the compiler wrote; a finished component needs no encoding and can be installed as it is"
+        "not a core WebAssembly module: {reason}. Give the module that the compiler wrote; a finished component is taken as well"
     )]
     NotAModule {
         /// What the parser says.
@@ -131,7 +157,7 @@ pub enum BuildError {
     },
     /// The module does not say which WIT world it is written for.
     #[error(
-        "the module describes no component: the crate compiles, but exports no plugin. Depend on entente-sdk and export the plugin with its macro (or, without the SDK, with wit_bindgen::generate! and export!)"
+        "the module describes no component: it does not say which world it is written for. In Rust, depend on entente-sdk and export the plugin with its macro (or, without the SDK, with wit_bindgen::generate! and export!); in other languages, generate bindings with wit-bindgen, or put the world in with `wasm-tools component embed`"
     )]
     NoComponentType,
     /// The module does not fit the world that it names.
@@ -152,6 +178,18 @@ pub enum BuildError {
     },
 }
 
+/// What an author begins with.
+const WORLD: &str = "\
+package my:plugin;
+
+world plugin {
+  include entente:integration/integration@0.1.0-draft.2;
+  include entente:integration/with-secrets@0.1.0-draft.2;
+  // For Python; JavaScript has `fetch`.
+  import wasi:http/outgoing-handler@0.2.12;
+}
+";
+
 fn list(paths: &[PathBuf]) -> String {
     if paths.is_empty() {
         return "it has none yet".to_owned();
@@ -168,6 +206,8 @@ fn advice(stderr: &str) -> &'static str {
         ". Build scripts and macros need a C compiler to link with: install gcc"
     } else if stderr.contains("lock file") && stderr.contains("--locked") {
         ". Cargo.lock does not fit Cargo.toml: run `cargo update --workspace` in the plugin's folder"
+    } else if stderr.contains("entente-sdk") && stderr.contains("failed to load source for dependency") {
+        ". The folder of the SDK is not there. Without one, `entente-sdk = \"0.1.0\"` in Cargo.toml takes the copy that this program carries"
     } else {
         ""
     }

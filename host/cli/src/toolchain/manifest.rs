@@ -10,14 +10,14 @@ use wasmparser::{Parser, Payload};
 use super::BuildError;
 use entente_plugin::{MANIFEST_FILE, MANIFEST_SECTION, Manifest, read_text};
 
-/// Reads `plugin.toml` in the folder of a plugin. Without one the plugin asks for nothing.
-pub(super) fn read(dir: &Path) -> Result<Manifest, BuildError> {
-    let path = dir.join(MANIFEST_FILE);
+/// Reads the file that was named, else `plugin.toml` in the folder of a plugin; without that one the plugin asks for nothing.
+pub(super) fn read(dir: &Path, named: Option<&Path>) -> Result<Manifest, BuildError> {
+    let path = named.map_or_else(|| dir.join(MANIFEST_FILE), Path::to_path_buf);
     match read_text(&path) {
         Ok(text) => {
             Manifest::from_toml(&text).map_err(|error| BuildError::Manifest { path, reason: error.0 })
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Manifest::default()),
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(Manifest::default()),
         Err(source) => Err(BuildError::Manifest { path, reason: source.to_string() }),
     }
 }
@@ -112,9 +112,11 @@ mod tests {
     #[test]
     fn the_file_of_the_author_is_read_or_named() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(read(folder.path()).unwrap(), Manifest::default());
+        assert_eq!(read(folder.path(), None).unwrap(), Manifest::default());
+        let other = folder.path().join("other.toml");
+        assert!(read(folder.path(), Some(&other)).unwrap_err().to_string().contains("other.toml"));
         std::fs::write(folder.path().join(MANIFEST_FILE), "[[host]]\naddress = 1").unwrap();
-        let error = read(folder.path()).unwrap_err().to_string();
+        let error = read(folder.path(), None).unwrap_err().to_string();
         assert!(error.contains("plugin.toml") && error.contains("line 2"), "{error}");
     }
 }

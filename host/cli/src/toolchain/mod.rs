@@ -1,6 +1,7 @@
-//! Builds a plugin from its Rust source: what `entente plugin build DIR` does.
+//! Builds a plugin from its source: what `entente plugin build DIR` does.
 //!
-//! A plugin author should need nothing but a Rust crate. The two things that are usually missing are a
+//! The files of the folder tell the language. Python and JavaScript are for the tools of these languages (`scripted`), which get the
+//! interface from here. A plugin author in Rust should need nothing but a crate. The two things that are usually missing are a
 //! compiler that knows the WebAssembly target, and a tool that turns the compiled module into a component.
 //! The second is a library call. For the first, several ways are tried, cheapest first:
 //!
@@ -25,18 +26,23 @@ mod manifest;
 mod packages;
 mod process;
 mod progress;
+mod project;
 mod rustup;
+mod scripted;
+mod sdk;
 mod target;
+mod wit;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use entente_plugin::Manifest;
 
-pub(crate) use component::encode_component;
+pub(crate) use component::{FOLDER, as_component};
 pub use error::BuildError;
 pub(crate) use manifest::add_manifest;
 pub use progress::Progress;
+use project::Language;
 
 /// The compiler target of a plugin. It imports nothing by itself, so that a plugin imports what its world
 /// names and no more.
@@ -49,8 +55,11 @@ pub struct BuildOptions {
     /// Where a compiler is kept that had to be fetched. Without it: `ENTENTE_TOOLCHAIN_DIR`, else
     /// `.toolchain` at the root of the checkout that holds the plugin, else in cargo's workspace.
     pub toolchain_dir: Option<PathBuf>,
-    /// Where cargo puts what it compiles. Without it: the target folder of the plugin's own workspace.
+    /// Where cargo puts what it compiles. Without it: the target folder of the plugin's own workspace; in other languages
+    /// `target` in the folder of the plugin.
     pub target_dir: Option<PathBuf>,
+    /// What the plugin asks for. Without it: `plugin.toml` in the folder of the plugin.
+    pub manifest: Option<PathBuf>,
     /// Where the component goes. Without it: `components/NAME.wasm` in the target folder.
     pub output: Option<PathBuf>,
     /// How long `rustup target add` may take before it is ended and another way is tried.
@@ -64,6 +73,7 @@ impl Default for BuildOptions {
         Self {
             toolchain_dir: None,
             target_dir: None,
+            manifest: None,
             output: None,
             target_timeout: Duration::from_secs(20),
             offline: false,
@@ -79,9 +89,9 @@ pub struct Built {
     pub component: PathBuf,
     /// Its size.
     pub bytes: u64,
-    /// The name of the cargo package.
+    /// The name of the package.
     pub package: String,
-    /// The version of the cargo package.
+    /// The version of the package.
     pub version: String,
     /// What it asks for.
     pub manifest: Manifest,
@@ -102,6 +112,10 @@ pub enum Compiler {
         /// The folder that stands for `/`.
         root: PathBuf,
     },
+    /// componentize-py, with a Python in the component.
+    ComponentizePy,
+    /// componentize-js, with a JavaScript engine in the component.
+    ComponentizeJs,
 }
 
 impl std::fmt::Display for Compiler {
@@ -109,41 +123,53 @@ impl std::fmt::Display for Compiler {
         match self {
             Self::Installed => f.write_str("the installed Rust compiler"),
             Self::RustupAdded => write!(f, "the installed Rust compiler, with {TARGET} added by rustup"),
+            Self::ComponentizePy => f.write_str("componentize-py"),
+            Self::ComponentizeJs => f.write_str("componentize-js"),
             Self::Debian { root } => write!(f, "Debian's Rust compiler in {}", root.display()),
         }
     }
 }
 
-/// Builds the plugin whose `Cargo.toml` is in `dir` and returns where its component is.
+/// Builds the plugin whose source is in `dir` and returns where its component is.
 ///
 /// Safe to call for several plugins at once, from threads or processes: what must not happen twice waits.
 ///
 /// # Errors
-/// When `dir` holds no crate that can become a plugin, when no compiler can be had, when the code does not
+/// When `dir` holds nothing that can become a plugin, when no compiler can be had, when the code does not
 /// compile, or when a file cannot be written. Every error says what to do next.
 pub fn build_plugin(
     dir: &Path,
     options: &BuildOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Built, BuildError> {
-    let dir = crate_info::crate_folder(dir)?;
+    match project::recognise(dir)? {
+        (dir, Language::Rust) => build_crate(&dir, options, progress),
+        (dir, language) => scripted::build(&dir, language, options, progress),
+    }
+}
+
+fn build_crate(
+    dir: &Path,
+    options: &BuildOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Built, BuildError> {
     // Before anything is fetched: a folder that cannot be built should say so at once. Only a machine without
     // cargo has to get one first.
     let early = match environment::program("cargo") {
-        Some(cargo) => Some(crate_info::read(compile::cargo_of_machine(&cargo), &dir, options)?),
+        Some(cargo) => Some(crate_info::read(compile::cargo_of_machine(&cargo), dir, options)?),
         None => None,
     };
-    let workspace = early.as_ref().map_or(dir.as_path(), |info| info.workspace_root.as_path());
-    let toolchain_dir = environment::toolchain_dir(options.toolchain_dir.as_deref(), &dir, workspace)?;
+    let workspace = early.as_ref().map_or(dir, |info| info.workspace_root.as_path());
+    let toolchain_dir = environment::toolchain_dir(options.toolchain_dir.as_deref(), dir, workspace)?;
 
-    let compiler = choose::compiler(&dir, &toolchain_dir, options, progress)?;
+    let compiler = choose::compiler(dir, &toolchain_dir, options, progress)?;
     let plugin = match early {
         Some(info) => info,
-        None => crate_info::read(compile::cargo(&compiler)?, &dir, options)?,
+        None => crate_info::read(compile::cargo(&compiler)?, dir, options)?,
     };
 
     // Before minutes of compiling: what is wrong in it should show at once.
-    let mut manifest = manifest::read(&plugin.dir)?;
+    let mut manifest = manifest::read(&plugin.dir, options.manifest.as_deref())?;
     manifest.name.clone_from(&plugin.package);
     manifest.version.clone_from(&plugin.version);
 
@@ -151,7 +177,7 @@ pub fn build_plugin(
     let _guard = compile::claim(&plugin, progress)?;
     let module = compile::compile(&plugin, &compiler, options, progress)?;
     progress(Progress::Encoding);
-    let component = add_manifest(&encode_component(&module)?, &manifest)?;
+    let component = add_manifest(&as_component(module)?, &manifest)?;
     let file = component::path(&plugin, options.output.as_deref());
     component::write(&file, &component)?;
     Ok(Built {

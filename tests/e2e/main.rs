@@ -16,6 +16,7 @@ mod inspect;
 mod json;
 mod judge;
 mod kill;
+mod languages;
 mod leftovers;
 mod operator;
 mod options;

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 /// What no history contains yet.
 pub const NOT_DRAWN: &[&str] = &[
     "changes of mapping, policy and filter between runs, schema drift",
-    "remote systems that change account: the interface has no account yet, and one that gives its ids again without saying so cannot be told from one whose records were edited; the brake on identifiers is what there is",
+    "remote systems that change account, and rebind: tests/engine/account.rs is what there is; one that gives its ids again without saying so cannot be told from one whose records were edited, and the brake on identifiers is what there is",
+    "fields that are create-only, required on update, write-only or refused alone, choices that are reported only: tests/engine is what there is",
     "edits between report and order at a remote system that neither refuses a stale write nor can be read by id",
     "host clocks that step during a run or while a lease is left over; clocks that are off where windows follow change times",
     "remote systems that are both trusted for good in a fan-out",

@@ -89,7 +89,8 @@ pub(super) fn build(
 
 /// The name and version that the project has for its own language.
 fn package(dir: &Path, language: Language) -> Result<Package, BuildError> {
-    let (file, read): (&str, fn(&str) -> Result<Package, String>) = match language {
+    type Read = fn(&str) -> Result<Package, String>;
+    let (file, read): (&str, Read) = match language {
         Language::JavaScript => {
             ("package.json", |text| serde_json::from_str(text).map_err(|error| error.to_string()))
         }

@@ -59,6 +59,8 @@ pub struct Character {
     pub account: Option<Account>,
     pub address: Vec<String>,
     pub times: ChangeTimes,
+    /// Resolution of change times, in microseconds.
+    pub precision: u64,
     pub features: BTreeSet<Feature>,
     pub can_find: bool,
     pub page: usize,
@@ -88,6 +90,7 @@ impl Default for Character {
     fn default() -> Self {
         Self {
             times: ChangeTimes::Field,
+            precision: 1,
             features: [
                 Feature::Create,
                 Feature::Update,
@@ -146,6 +149,8 @@ struct State {
     objects: BTreeMap<String, BTreeMap<String, Record>>,
     next_id: u64,
     seq: u64,
+    /// The number when the report began that is under way: its bookmark covers nothing later.
+    begun: u64,
     done: HashMap<String, Answer>,
     faults: BTreeMap<(&'static str, u64), Fault>,
     calls: BTreeMap<&'static str, u64>,
@@ -439,7 +444,7 @@ impl Exchange for Fake {
                 })
                 .collect(),
             change_times: self.character.times,
-            precision: 1,
+            precision: self.character.precision,
             features: self.character.features.clone(),
             search_lag: None,
             page_size: Some(self.character.page as u32),
@@ -462,6 +467,9 @@ impl Exchange for Fake {
         if request.objects.iter().any(|wanted| wanted.full) {
             let full = request.objects.iter().filter(|wanted| wanted.full);
             state.in_full = full.map(|wanted| wanted.object.clone()).collect();
+        }
+        if request.cursor.is_none() {
+            state.begun = state.seq;
         }
         let after: usize = request.cursor.as_deref().map_or(Ok(0), str::parse).unwrap();
         let bookmark = |wanted: &Wanted| wanted.bookmark.as_deref().map(|text| text.parse::<u64>().unwrap());
@@ -524,7 +532,7 @@ impl Exchange for Fake {
             finished: if last && !by_ids {
                 let finished = |wanted: &Wanted| Finished {
                     object: wanted.object.clone(),
-                    bookmark: Some(state.seq.to_string()),
+                    bookmark: Some(state.begun.to_string()),
                     complete: lists(wanted),
                 };
                 request.objects.iter().map(finished).collect()

@@ -79,6 +79,10 @@ impl Fan {
     }
 
     async fn run(&self, which: usize) -> Run {
+        self.run_with(which, RunOptions::default()).await
+    }
+
+    async fn run_with(&self, which: usize, options: RunOptions) -> Run {
         let stop = AtomicBool::new(false);
         let engine = Engine {
             ledger: &self.ledger,
@@ -89,7 +93,7 @@ impl Fan {
             stop: &stop,
             holder: "test",
         };
-        let end = engine.run(&self.definitions[which], RunOptions::default()).await.unwrap();
+        let end = engine.run(&self.definitions[which], options).await.unwrap();
         assert!(end.error.is_none(), "{:?}", end.error);
         end.run
     }
@@ -201,4 +205,46 @@ async fn k5_what_a_new_record_of_the_hub_went_without_arrives_once_it_may() {
     let all = entente_sqlite::ListQuery { limit: 100, ..Default::default() };
     let made = fan.hub.list("contact", &all).await.unwrap().records.remove(0);
     assert_eq!(made.value("first_name"), Some(&text("Xenia")));
+}
+
+/// Each of two systems is trusted for once, and each refuses a record for good: what was settled under the trust is
+/// nobody's to be trusted any more, else either value would be written over the other one for ever.
+#[tokio::test]
+async fn i1_two_sides_that_are_trusted_for_once_come_to_rest_while_a_record_is_refused() {
+    let mut fan = Fan::new().await;
+    let put = |fan: &Fan, which: usize, name: &str| {
+        let mail = format!("{name}@example.org");
+        let values = [("mail", text(&mail)), ("full", text(name)), ("tel", text("1"))];
+        fan.remotes[which].put("person", &values, "2020-01-01")
+    };
+    let x = put(&fan, 0, "x");
+    put(&fan, 0, "not for B");
+    put(&fan, 1, "not for A");
+    fan.remotes[0].character.refuses = Some("not for A");
+    fan.remotes[1].character.refuses = Some("not for B");
+    for which in [0, 1, 0, 1] {
+        fan.run(which).await;
+    }
+    let other = fan.remotes[1].find_by("person", "mail", "x@example.org").unwrap();
+    fan.remotes[0].edit("person", &x, "tel", text("3"), "2026-06-01");
+    fan.remotes[1].edit("person", &other, "tel", text("4"), "2026-06-01");
+    let next_try = || fan.clock.advance(std::time::Duration::from_secs(86_400));
+    for which in [0, 1] {
+        next_try();
+        let trust = Some(Trust { side: Side::Right, fields: vec![] });
+        fan.run_with(which, RunOptions::sync(Scope::Whole { reading: Reading::Changes, trust })).await;
+    }
+    for which in [0, 1] {
+        next_try();
+        fan.run(which).await;
+        assert_eq!(fan.ledger.trust(["A", "B"][which]).await.unwrap(), None);
+    }
+    assert_eq!((fan.tel(0), fan.tel(1)), (text("4"), text("4")), "the one that was trusted last");
+    fan.remotes.iter().for_each(|remote| drop(remote.writes()));
+    for which in [0, 1, 0, 1] {
+        next_try();
+        let run = fan.run(which).await;
+        assert_eq!(run.counts.left["contact"].updated, 0);
+    }
+    assert_eq!((fan.remotes[0].writes(), fan.remotes[1].writes()), (vec![], vec![]));
 }

@@ -5,8 +5,8 @@ use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::{Sides, Value};
 use entente_sync::{
-    Clock as _, Code, DeletePolicy, Feature, Ledger as _, OperatorLedger as _, Reading, Reason, RunOptions,
-    Scope, Status,
+    Clock as _, Code, Condition, DeletePolicy, Feature, Ledger as _, OperatorLedger as _, Prefer, Reading,
+    Reason, RunOptions, Scope, Status, Test,
 };
 use std::time::Duration;
 
@@ -539,4 +539,172 @@ async fn p2_what_many_records_have_makes_no_record_the_one_of_an_open_create() {
         assert!(world.left.find_by("contact", "name", "Bea").is_some(), "by default: {by_default}");
         world.assert_quiet().await;
     }
+}
+
+/// Somebody clears a required field while nobody knows what became of the create: it is not decided any more, but sent
+/// again as it was, since its answer alone tells. Until then a newcomer without an identifier could be what it has made.
+#[tokio::test]
+async fn i26_an_open_create_is_sent_again_as_it_was_where_its_record_lacks_a_required_value_by_now() {
+    for executed in [true, false] {
+        let mut world = World::new().await;
+        world.people().fields[2].required.right = true;
+        let ann = [("name", text("Ann")), ("phone", text("one")), ("email", text("ann@example.org"))];
+        let ann = world.left.put("contact", &ann, "2020-01-01");
+        world.right.fault("execute", 1, Fault::NoAnswers { executed });
+        world.run().await;
+        world.right.character.refuses = Some("Ann");
+        world.run().await;
+        world.right.character.refuses = None;
+        world.left.edit("contact", &ann, "phone", Value::Null, "2026-01-02");
+        world.right.put("person", &[("full", text("Zoe")), ("tel", text("two"))], "2026-01-02");
+        for _ in 0..3 {
+            world.clock.advance(Duration::from_secs(86_400));
+            world.run().await;
+        }
+        let counts = (world.left.records("contact").len(), world.right.records("person").len());
+        assert_eq!(counts, (2, 2), "executed: {executed}");
+        assert_eq!(world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap().len(), 2);
+        let made = world.person("ann@example.org");
+        assert_eq!(world.right.value("person", &made, "tel"), text("one"), "required there");
+        world.assert_quiet().await;
+    }
+}
+
+/// A create without an identifier has no answer, and its record gets the address of somebody else: a search by that address
+/// says nothing about the create.
+#[tokio::test]
+async fn i3_an_address_that_came_later_does_not_tell_what_became_of_a_create_without_one() {
+    let mut world = World::new().await;
+    world.right.character.features.remove(&Feature::IdempotentCreate);
+    let bea =
+        world.left.put("contact", &[("email", text("bea@example.org")), ("name", text("Bea"))], "2020-01-01");
+    world.run().await;
+    let ann = world.left.put("contact", &[("name", text("Ann"))], "2020-01-01");
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+    world.run().await;
+    world.left.edit("contact", &bea, "email", Value::Null, "2026-01-02");
+    world.left.edit("contact", &ann, "email", text("bea@example.org"), "2026-01-02");
+    for _ in 0..4 {
+        world.clock.advance(Duration::from_secs(86_400));
+        world.run_with(RunOptions::sync(Reading::Full)).await;
+        assert_eq!(world.right.records("person").len(), 2, "{:?}", world.right.records("person"));
+    }
+    assert_eq!(world.left.records("contact").len(), 2);
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    let held: Vec<_> = held.iter().filter_map(|pair| pair.reason.as_ref().map(Reason::code)).collect();
+    assert_eq!(held, [Code::FateUnknown]);
+    world.assert_quiet().await;
+}
+
+/// While a create has no answer, somebody types the same person once more, and the rules prefer the new record: what was
+/// made of the first one is not linked with the second one, which would get its name.
+#[tokio::test]
+async fn i3_a_preferred_newcomer_does_not_take_the_place_of_a_record_whose_create_has_no_answer() {
+    let mut world = World::new().await;
+    let tagged = Condition { field: "phone".into(), test: Test::Contains("preferred".into()) };
+    world.people().prefer = Sides::new(vec![Prefer::Where(tagged)], vec![]);
+    let email = || ("email", text("ann@example.org"));
+    let ann = world.left.put("contact", &[email(), ("name", text("Ann"))], "2020-01-01");
+    world.right.fault("execute", 1, Fault::LostByTrap);
+    world.run().await;
+    let preferred = ("phone", text("preferred"));
+    let other = world.left.put("contact", &[email(), ("name", text("Anna")), preferred], "2026-01-02");
+    for _ in 0..3 {
+        world.clock.advance(Duration::from_secs(86_400));
+        world.run().await;
+    }
+    let name = |id: &str| world.left.value("contact", id, "name");
+    assert_eq!((name(&ann), name(&other)), (text("Ann"), text("Anna")));
+    let made = world.right.records("person");
+    assert_eq!(made.len(), 1);
+    assert_eq!(made[0].1.values.get("full"), Some(&text("Ann")));
+    world.assert_quiet().await;
+}
+
+/// A person edits a record just before it is written. The remote system refuses the write as stale, and tells the record
+/// anew, but only the fields of the order: the new version protects nothing else.
+#[tokio::test]
+async fn i4_the_version_of_a_stale_answer_protects_only_the_fields_that_it_tells() {
+    for by_id in [true, false] {
+        let mut world = World::new().await;
+        if !by_id {
+            world.right.character.features.remove(&Feature::ById);
+        }
+        let values = [("email", text("ann@example.org")), ("name", text("Ann")), ("phone", text("one"))];
+        let ann = world.left.put("contact", &values, "2020-01-01");
+        world.run().await;
+        let made = world.person("ann@example.org");
+        world.run().await;
+        let (object, id) = ("person".to_owned(), made.clone());
+        let field = "full".to_owned();
+        world.right.fault("execute", 1, Fault::Edit { object, id, field, value: text("typed on the right") });
+        world.right.fault("execute", 2, Fault::PutsOff);
+        world.left.edit("contact", &ann, "phone", text("two"), "2025-12-31");
+        let ids = || Scope::Ids(Sides::new(vec![("contact".to_owned(), ann.clone())], vec![]));
+        world.run_with(RunOptions::sync(ids())).await;
+        if by_id {
+            assert_eq!(world.left.value("contact", &ann, "name"), text("typed on the right"), "read anew");
+        } else {
+            world.left.edit("contact", &ann, "name", text("typed on the left"), "2025-12-31");
+        }
+        world.clock.advance(Duration::from_secs(7200));
+        world.run_with(RunOptions::sync(ids())).await;
+        assert_eq!(world.right.value("person", &made, "full"), text("typed on the right"), "by id: {by_id}");
+        for _ in 0..2 {
+            world.clock.advance(Duration::from_secs(86_400));
+            world.run().await;
+        }
+        assert_eq!(world.left.value("contact", &ann, "name"), text("typed on the right"), "the later one");
+        assert_eq!(world.right.value("person", &made, "tel"), text("two"));
+        world.assert_quiet().await;
+    }
+}
+
+/// A complete listing proves that a create without an answer has made nothing. What is said to the next one is the whole
+/// truth: it is refused, and no newcomer could be what it has made.
+#[tokio::test]
+async fn i26_a_create_that_is_proven_to_have_made_nothing_is_not_open_any_more() {
+    let mut world = World::new().await;
+    world.right.character.features.remove(&Feature::IdempotentCreate);
+    world.right.character.can_find = false;
+    world.left.put("contact", &[("email", text("ann@example.org")), ("name", text("Ann"))], "2020-01-01");
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: false });
+    world.run().await;
+    world.right.character.refuses = Some("Ann");
+    for _ in 0..2 {
+        world.clock.advance(Duration::from_secs(86_400));
+        world.run_with(RunOptions::sync(Reading::Full)).await;
+    }
+    assert_eq!(world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap().len(), 1);
+    world.right.put("person", &[("full", text("Zoe"))], "2026-01-02");
+    world.run().await;
+    assert_eq!(world.left.records("contact").len(), 2);
+}
+
+/// A search finds the counterpart of a record, and no report tells its values: they are not known, whatever the operator
+/// asks for.
+#[tokio::test]
+async fn i1_a_retry_by_hand_settles_no_record_that_was_found_and_never_read() {
+    let mut world = World::new().await;
+    for feature in [Feature::ById, Feature::FullListing] {
+        world.right.character.features.remove(&feature);
+    }
+    world.run().await;
+    let ann = |name: &str, field: &'static str| [(field, text("ann@example.org")), ("full", text(name))];
+    let made = world.right.put("person", &ann("Anna", "mail"), "2020-01-02");
+    world.right.age("person", &made);
+    world.left.put("contact", &[("email", text("ann@example.org")), ("name", text("Ann"))], "2020-01-01");
+    let waits = async |world: &World| {
+        let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+        held.iter().filter_map(|pair| pair.reason.as_ref().map(Reason::code)).collect::<Vec<_>>()
+    };
+    world.run().await;
+    assert_eq!(waits(&world).await, [Code::NotReadYet]);
+    retry_held(&world).await;
+    world.run().await;
+    assert_eq!(waits(&world).await, [Code::NotReadYet]);
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!(world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(world.left.records("contact")[0].1.values.get("name"), Some(&text("Anna")));
+    world.assert_quiet().await;
 }

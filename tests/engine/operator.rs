@@ -400,3 +400,33 @@ async fn p2_trust_for_once_holds_while_the_brake_holds_a_part_of_it() {
     assert_eq!(world.ledger.trust("s").await.unwrap(), None);
     world.assert_quiet().await;
 }
+
+/// A record is refused while a side is trusted for once: the trust stands for that record, and for no other one.
+#[tokio::test]
+async fn i1_trust_for_once_stands_for_the_records_that_it_could_not_be_carried_out_for() {
+    let mut world = World::new().await;
+    for name in ["ann", "bea"] {
+        let email = text(&format!("{name}@example.org"));
+        world.left.put("contact", &[("email", email), ("phone", text("1"))], "2020-01-01");
+    }
+    world.run().await;
+    let [ann, bea] = ["ann@example.org", "bea@example.org"].map(|mail| world.person(mail));
+    for mail in ["ann@example.org", "bea@example.org"] {
+        let phone = text(&format!("left, {mail}"));
+        world.left.edit("contact", &world.contact(mail), "phone", phone, "2025-01-01");
+        world.right.edit("person", &world.person(mail), "tel", text("newer"), "2025-06-01");
+    }
+    world.right.character.refuses = Some("left, bea");
+    let trust = Some(Trust { side: Side::Left, fields: vec![] });
+    world.run_with(RunOptions::sync(Scope::Whole { reading: Reading::Changes, trust })).await;
+    assert_eq!(world.right.value("person", &ann, "tel"), text("left, ann@example.org"));
+    assert_eq!(world.right.value("person", &bea, "tel"), text("newer"), "refused");
+    world.right.character.refuses = None;
+    world.right.edit("person", &ann, "tel", text("typed since"), "2025-12-01");
+    world.clock.advance(std::time::Duration::from_secs(3600));
+    world.run().await;
+    assert_eq!(world.left.value("contact", &world.contact("ann@example.org"), "phone"), text("typed since"));
+    assert_eq!(world.right.value("person", &bea, "tel"), text("left, bea@example.org"));
+    assert_eq!(world.ledger.trust("s").await.unwrap(), None);
+    world.assert_quiet().await;
+}

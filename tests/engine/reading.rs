@@ -2,10 +2,13 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
+use entente_core::Unresolved;
 use entente_sync::{
-    ExchangeError, Observer, OperatorLedger as _, RunOptions, RunStatus, Scope, Side, Sides, Step, codes,
+    ExchangeError, Feature, Observer, OperatorLedger as _, Reading, RunOptions, RunStatus, Scope, Side,
+    Sides, Step, codes,
 };
 use std::sync::Mutex;
+use std::time::Duration;
 
 #[tokio::test]
 async fn s10_a_broken_page_creates_nothing_and_the_next_run_goes_on_there() {
@@ -188,4 +191,50 @@ async fn who_watches_a_run_is_told_how_far_it_is() {
         of(Step::Execute(Side::Right), 1),
     ];
     assert_eq!(steps, expected);
+}
+
+/// Pages are counted in rows. A listing breaks off, a record that it has read is deleted, and the next run goes on where it
+/// broke off: the rows have moved up by one. Whether deletions are told or not, no record is passed over.
+#[tokio::test]
+async fn i26_a_listing_that_goes_on_in_a_later_run_passes_over_no_record() {
+    for told in [true, false] {
+        let mut world = World::new().await;
+        if !told {
+            world.right.character.features.remove(&Feature::Deletions);
+        }
+        for n in 1..=5 {
+            world.right.put("person", &[("mail", text(&format!("{n}@example.org")))], "2020-01-01");
+        }
+        let down = || Fault::Fails(ExchangeError::new(codes::UNAUTHORIZED, "the session ended"));
+        world.right.fault("report", 2, down());
+        assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
+        let first = world.person("1@example.org");
+        world.right.delete("person", &first);
+        world.run().await;
+        assert_eq!(world.left.records("contact").len(), 4, "deletions are told: {told}");
+        world.assert_quiet().await;
+        let before = world.right.calls("report");
+        world.run().await;
+        assert_eq!(world.right.calls("report"), before + 1, "it is listed again once");
+    }
+}
+
+/// The clock of a remote system is ahead: two edits of one moment cannot be ordered, and waiting until the told time has
+/// passed orders them no better.
+#[tokio::test]
+async fn i5_a_time_that_lay_ahead_decides_nothing_once_it_has_passed() {
+    let mut world = World::new().await;
+    world.right.character.precision = 24 * 3_600_000_000;
+    world.people().fields[2].unresolved = Unresolved::Latest;
+    let values = [("email", text("ann@example.org")), ("phone", text("one"))];
+    let ann = world.left.put("contact", &values, "2020-01-01");
+    world.run().await;
+    world.left.edit("contact", &ann, "phone", text("two"), "2026-01-03");
+    world.right.edit("person", &world.person("ann@example.org"), "tel", text("three"), "2026-01-05");
+    let run = world.run().await;
+    assert_eq!(run.counts.left["contact"].conflicts, 1);
+    world.clock.advance(Duration::from_secs(30 * 86_400));
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!(world.left.value("contact", &ann, "phone"), text("two"), "still a conflict");
+    world.assert_quiet().await;
 }

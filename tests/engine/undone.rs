@@ -437,3 +437,27 @@ async fn p2_an_undo_keeps_what_a_record_refers_to_that_it_keeps() {
     assert_eq!(world.right.value("person", &world.person("a@example.org"), "org"), refers("org", &org));
     world.assert_quiet().await;
 }
+
+/// The order of an undo is executed and never answered, and a person edits one of its fields before that is found out: it
+/// was carried out all the same, and the history says so.
+#[tokio::test]
+async fn i1_an_undo_without_an_answer_is_in_the_history_though_one_of_its_fields_was_edited_since() {
+    let world = World::new().await;
+    let (_, people) = made(&world, &["ann"]).await;
+    let contact = world.contact("ann@example.org");
+    world.left.edit("contact", &contact, "name", text("Ann of the left"), "2026-01-01");
+    world.left.edit("contact", &contact, "tags", tags(&["left"]), "2026-01-01");
+    let run = world.run().await;
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+    let undone = world.undo(run.id, 0).await;
+    world.right.edit("person", &people[0], "full", text("typed since"), "2026-01-03");
+    world.run().await;
+    let done = ChangeFilter { target: None, status: Some(ChangeStatus::Done) };
+    let changes = world.ledger.changes_of_run(undone.id, done, 0, 10).await.unwrap();
+    let slots: Vec<Slot> = changes.iter().flat_map(|change| &change.fields).map(|field| field.slot).collect();
+    assert_eq!(slots, [Slot(1), Slot(3)]);
+    assert_eq!(world.left.value("contact", &contact, "name"), text("typed since"));
+    assert_eq!(world.left.value("contact", &contact, "tags"), tags(&["left"]));
+    assert!(world.right.value("person", &people[0], "labels").is_blank());
+    world.assert_quiet().await;
+}

@@ -60,11 +60,15 @@ impl Session<'_> {
         self.rekey[side] = progress.rekey;
         self.listed[side] = progress.complete();
         let mut expired: BTreeSet<Option<String>> = BTreeSet::new();
-        let mut resumed = false;
+        let (mut resumed, mut again) = (false, false);
         loop {
-            let open =
-                progress.open.clone().unwrap_or_else(|| self.first_page(side, &progress, all && !resumed));
+            let whole = all && !resumed && !again;
+            let first = || OpenReport { again, ..self.first_page(side, &progress, whole) };
+            let open = progress.open.clone().unwrap_or_else(first);
             resumed = open.run != self.run.id;
+            if resumed && !open.again {
+                self.note_going_on(side, &open, &mut progress);
+            }
             match self.pages(side, open, Some(&mut progress)).await {
                 // The position is lost, not the data: the object, or all of them, is listed again, which renews the
                 // proof of absence. Once in a run for each.
@@ -83,8 +87,20 @@ impl Session<'_> {
                 // A resumed report has pages that an earlier run read. What changed since is read as well
                 // before anything is decided.
                 Ok(()) if resumed => {}
+                Ok(()) if progress.list_again() => again = true,
                 other => return other,
             }
+        }
+    }
+
+    /// Notes the listings that go on in another run than they began in. Where deletions are not told, any record may have
+    /// been deleted meanwhile.
+    fn note_going_on(&self, side: Side, open: &OpenReport, progress: &mut Progress) {
+        let listed =
+            open.asked.iter().filter(|(object, asked)| asked.full && !open.finished.contains(*object));
+        for (object, _) in listed {
+            let told = self.descriptions[side].object(object).is_some_and(|of| of.has(Feature::Deletions));
+            progress.went_on.entry(object.clone()).or_insert(!told);
         }
     }
 
@@ -128,6 +144,7 @@ impl Session<'_> {
             finished: BTreeSet::new(),
             started,
             run: self.run.id,
+            again: false,
         }
     }
 
@@ -231,12 +248,19 @@ impl Session<'_> {
             let (next, after) = (page.next.clone(), page.after);
             if let Some(progress) = progress.as_deref_mut() {
                 self.finish_objects(side, &mut open, &page, progress);
+                for batch in page.batches.iter().filter(|batch| !batch.deleted.is_empty()) {
+                    progress.went_on.entry(batch.object.clone()).and_modify(|lacks| *lacks = true);
+                }
                 match &next {
                     Some(cursor) => {
                         (open.cursor, open.iteration) = (cursor.clone(), open.iteration + 1);
                         progress.open = Some(open.clone());
                     }
-                    None => (progress.open, progress.rekey) = (None, false),
+                    None => {
+                        (progress.open, progress.rekey) = (None, false);
+                        let all_told = open.run == self.run.id;
+                        progress.went_on.retain(|_, lacks| *lacks || !all_told);
+                    }
                 }
             } else if let Some(cursor) = &next {
                 (open.cursor, open.iteration) = (cursor.clone(), open.iteration + 1);

@@ -80,6 +80,12 @@ impl Session<'_> {
     }
 
     fn decide_linked(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, links: &Links, plan: &mut Plan) {
+        if let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).read.is_none()) {
+            // Found by a search and never told: what it has is not known, also where the operator asks to try again.
+            let object = inputs.mapping.object(side).to_owned();
+            self.hold(pair, inputs.mapping, side.other(), Reason::NotReadYet { side, object });
+            return;
+        }
         if pair.context {
             // Read as a parent only: linked, and not updated until it is reported itself.
             pair.status = Status::Ok;
@@ -178,7 +184,20 @@ impl Session<'_> {
         plan: &mut Plan,
     ) {
         let (mapping, source) = (inputs.mapping, target.other());
-        match inputs.new_record(pair, target) {
+        let mut new = inputs.new_record(pair, target);
+        if let NewRecord::Create(fields, _) = &new
+            && let Some(record) = required_gone(mapping, links, target, fields)
+        {
+            new = NewRecord::Held(Reason::ParentGone { record });
+        }
+        // An idempotent create that may have been executed is sent again as it was: its answer alone tells.
+        if new.lacks_values()
+            && let Some(sent) = plan.sent.remove(&pair.id)
+            && required_gone(mapping, links, target, &sent).is_none()
+        {
+            new = NewRecord::Create(sent, Vec::new());
+        }
+        match new {
             NewRecord::Later => pair.status = Status::Todo,
             NewRecord::Excluded(reason) => {
                 pair.status = Status::Excluded;
@@ -187,10 +206,6 @@ impl Session<'_> {
             }
             NewRecord::Held(reason) => self.hold(pair, mapping, source, reason),
             NewRecord::Create(fields, left_out) => {
-                if let Some(record) = required_gone(mapping, links, target, &fields) {
-                    self.hold(pair, mapping, source, Reason::ParentGone { record });
-                    return;
-                }
                 pair.differing = left_out;
                 pair.status = Status::Ok;
                 pair.reason = None;

@@ -444,6 +444,8 @@ impl Session<'_> {
         let (mapping, side) = (work.mapping, work.side);
         let rules = &mapping.prefer[side];
         let settled = !work.pairs[owner].agreed.is_empty()
+            // A create without an answer may have made the counterpart of this very record.
+            || work.unanswered.contains_key(&work.pairs[owner].id)
             // Its link was ended by policy: the tombstone is that of its own counterpart.
             || work.pairs[owner].half(side.other()).deleted.is_some()
             || self.forgotten.contains(&work.pairs[owner].id)

@@ -6,7 +6,7 @@ use super::change::{Change, ChangeStatus, Conflict, Ruling, Weight};
 use super::definition::Braked;
 use super::description::Description;
 use super::number::{MappingId, PairId, RunId};
-use super::options::Trust;
+use super::options::{StandingTrust, Trust};
 use super::pair::{MatchKey, Pair};
 use super::progress::Progress;
 use super::reason::{Code, Reason};
@@ -211,8 +211,12 @@ pub trait Ledger: Send + Sync {
     ) -> Result<Vec<Pair>, LedgerError>;
     /// The operator's rulings on conflicts of these pairs.
     async fn rulings(&self, pairs: &[PairId]) -> Result<Vec<Ruling>, LedgerError>;
+    /// The stored one-time trust of a sync, as far as it is not used up.
+    async fn standing_trust(&self, sync: &str) -> Result<Option<StandingTrust>, LedgerError>;
     /// The stored one-time trust of a sync.
-    async fn trust(&self, sync: &str) -> Result<Option<Trust>, LedgerError>;
+    async fn trust(&self, sync: &str) -> Result<Option<Trust>, LedgerError> {
+        Ok(self.standing_trust(sync).await?.map(|standing| standing.trust))
+    }
     /// The schema of an exchange as stored by the last run of this sync.
     async fn known_schema(&self, sync: &str, side: Side) -> Result<Option<Description>, LedgerError>;
     /// The stored state of an exchange.
@@ -246,7 +250,7 @@ pub trait Unit: Send {
         reason: &Reason,
     ) -> Result<(), LedgerError>;
     /// Stores or clears the one-time trust of a sync.
-    async fn save_trust(&mut self, sync: &str, trust: Option<&Trust>) -> Result<(), LedgerError>;
+    async fn save_trust(&mut self, sync: &str, trust: Option<&StandingTrust>) -> Result<(), LedgerError>;
     /// Stores the schema of an exchange.
     async fn save_schema(
         &mut self,

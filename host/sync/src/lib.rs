@@ -64,6 +64,7 @@ mod settle;
 mod split;
 mod strangers;
 mod subject;
+mod trust;
 mod undo;
 mod unfit;
 mod unmade;
@@ -93,7 +94,7 @@ pub use operator::{
     ChangeFilter, ConflictCount, ConflictFilter, MappingRow, OpenConflict, OperatorLedger, PairCount,
     PairLine, SlotRow,
 };
-pub use options::{Reading, RunKind, RunOptions, Scope, Span, Trust};
+pub use options::{Reading, RunKind, RunOptions, Scope, Span, StandingTrust, Trust};
 pub use order::{
     Action, Answer, Collection, Deed, Executed, Order, OrderedChange, Outcome, RefusedField, TicketState,
     Written,

@@ -58,6 +58,10 @@ pub(super) const WINDOW_OVERLAP: Duration = Duration::from_secs(600);
 /// Clock skew that is not told: a time may be this far ahead of its arrival. It counts as an upper bound all the same.
 pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
+/// Fields of pairs that a one-time trust is kept for by name, once a run has settled the others. With more it stays as it
+/// is.
+pub(super) const OPEN_TRUST: usize = 10_000;
+
 /// Automatic retries of a failed change over later runs. After that the record waits for an edit or the
 /// operator.
 const FAILED_TRIES: u32 = 6;

@@ -1,8 +1,9 @@
 //! Options of a run: its kind, its scope, and what may be combined with each.
 
-use super::number::{MappingId, RunId, Slot};
+use super::number::{MappingId, PairId, RunId, Slot};
 use entente_core::{Side, Sides, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What a run is asked to do: its kind, and the options that apply to every kind. Serialised as one flat
@@ -165,6 +166,25 @@ impl Trust {
     /// Whether it applies to a field.
     pub fn covers(&self, mapping: MappingId, slot: Slot) -> bool {
         self.fields.is_empty() || self.fields.contains(&(mapping, slot))
+    }
+}
+
+/// One-time trust until it is used up: a run that has read both sides to their ends leaves of it what it could not
+/// carry out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingTrust {
+    /// The side and the fields.
+    #[serde(flatten)]
+    pub trust: Trust,
+    /// The fields of pairs that it still applies to; `None`: of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<BTreeSet<(PairId, Slot)>>,
+}
+
+impl StandingTrust {
+    /// Whether it applies to a field of a pair.
+    pub fn covers(&self, mapping: MappingId, pair: PairId, slot: Slot) -> bool {
+        self.trust.covers(mapping, slot) && self.open.as_ref().is_none_or(|open| open.contains(&(pair, slot)))
     }
 }
 

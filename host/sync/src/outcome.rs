@@ -2,7 +2,7 @@
 //! outcome only.
 
 use super::answer::{Answers, Execution, Meaning};
-use super::change::{Change, ChangeStatus};
+use super::change::{Change, ChangeStatus, ChangedField};
 use super::convert::{await_reading, forget_sets};
 use super::definition::ObjectMapping;
 use super::identity;
@@ -163,7 +163,12 @@ impl Session<'_> {
         let blanked = self.by_way_of_blank.remove(&(entry.pair.id, target)).is_some();
         // What it refers to may have left its pair since this change was decided.
         let relinks = self.refers_to_ended(mapping, &entry.pair);
-        let revisit = settlement.settle(entry) || blanked || relinks;
+        let mut revisit = settlement.settle(entry) || blanked || relinks;
+        if entry.resent && entry.change.action == Action::Create {
+            // It was sent as it had been decided before: what the source has by now is an edit.
+            let edited = |field: &ChangedField| entry.pair.half(target.other()).seen(field.slot).is_some();
+            revisit |= entry.change.fields.iter().any(edited);
+        }
         if entry.change.action == Action::Create {
             entry.change.made = Some(written.id.clone());
             identity::renew(mapping, &mut entry.pair, target);
@@ -296,8 +301,14 @@ impl Session<'_> {
             slots.iter().enumerate().map(|(column, slot)| (*slot, Column(column))).collect();
         apply_row(&mut entry.pair, target, &columns, &row, self.arrival(target, mapping.object(target)));
         identity::renew(mapping, &mut entry.pair, target);
-        if mapping.identifiers.iter().any(|slot| !slots.contains(slot)) {
-            self.stale.entry((mapping.id, target)).or_default().push(row.id);
+        let told = |slot: Slot| {
+            columns.iter().any(|(of, Column(at))| *of == slot && matches!(row.values.get(*at), Some(Some(_))))
+        };
+        if !mapping.fields.iter().all(|field| told(field.slot)) {
+            // The new version protects only what was told with it: the rest is read before anything is written over it.
+            entry.pair.half_mut(target).version = None;
+            self.untold.insert(entry.pair.id);
+            self.stale.entry((mapping.id, target)).or_default().push(row.id.clone());
         }
         // Sent before without an answer: what makes this send stale may be what the first one wrote.
         let landed = entry.resent && has_landed(mapping, &entry.pair, &mut entry.change);

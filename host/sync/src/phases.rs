@@ -5,7 +5,6 @@ use super::engine::{Engine, RunEnd};
 use super::error::SyncError;
 use super::ledger::{LedgerError, Requeue};
 use super::limits;
-use super::notice::Notice;
 use super::open::OpenCreates;
 use super::options::{RunKind, RunOptions, Scope};
 use super::reason::{Code, Reason};
@@ -205,7 +204,7 @@ impl Session<'_> {
     /// conflicts.
     async fn requeue_waiting(&mut self) -> Result<(), SyncError> {
         let now = self.now();
-        let all = self.trust.is_some();
+        let all = self.trust.as_ref().is_some_and(|standing| standing.open.is_none());
         let mut unit = self.begin().await?;
         for mapping in &self.definition.mappings {
             for code in [Code::AbsenceNotProven, Code::NotCheckable, Code::Brake] {
@@ -219,42 +218,6 @@ impl Session<'_> {
             }
         }
         Ok(unit.commit_soon().await?)
-    }
-
-    /// Loads the one-time trust: of this run, or of an earlier run that has not used it up.
-    async fn trust_side(&mut self) -> Result<(), SyncError> {
-        let sync = &self.definition.name;
-        self.trust = match self.run.options.trust() {
-            Some(trust) => Some(trust.clone()),
-            None => self.engine.ledger.trust(sync).await?,
-        };
-        if let (Some(trust), false) = (self.run.options.trust().cloned(), self.run.options.is_dry()) {
-            let mut unit = self.begin().await?;
-            unit.save_trust(sync, Some(&trust)).await?;
-            unit.commit().await?;
-        }
-        Ok(())
-    }
-
-    /// Clears the one-time trust after a run that read both sides to the end and executed every change.
-    async fn end_trust(&mut self) -> Result<(), SyncError> {
-        let made = |counts: &super::run::Counts| counts.pending == 0 && counts.failed == 0;
-        // What the brake holds is part of what the trust is for.
-        let braked = self.run.notices.iter().any(|notice| matches!(notice, Notice::Brake(_)));
-        let complete = self.run.options.follows_bookmarks()
-            && self.read_error.is_none()
-            && !self.run.options.is_dry()
-            && !braked;
-        if self.trust.is_some() && complete && self.run.counts.iter().flat_map(BTreeMap::values).all(made) {
-            let mut unit = self.begin().await?;
-            unit.save_trust(&self.definition.name, None).await?;
-            unit.commit().await?;
-        } else if let Some(side) =
-            self.trust.as_ref().map(|trust| trust.side).filter(|_| !self.run.options.is_dry())
-        {
-            self.run.notice(Notice::StaysTrusted { side });
-        }
-        Ok(())
     }
 
     /// Reads the schemas of both sides and checks that they have the mapped objects.

@@ -6,7 +6,7 @@ use super::definition::{DeletePolicy, FieldMapping, ObjectMapping};
 use super::filter::takes_part;
 use super::links::Links;
 use super::number::{PairId, RunId, Slot};
-use super::options::Trust;
+use super::options::StandingTrust;
 use super::pair::{Agreed, Half, Pair, Seen, Status};
 use super::reason::{FieldReason, Reason};
 use super::settle::forget_agreed;
@@ -23,6 +23,8 @@ pub(super) struct Plan {
     pub(super) conflicts: Vec<Conflict>,
     /// The operator's rulings on conflicts of these pairs.
     pub(super) rulings: HashMap<(PairId, Slot), Ruling>,
+    /// What creates without an answer carried to a side that takes an idempotency key once.
+    pub(super) sent: HashMap<PairId, Vec<ChangedField>>,
 }
 
 /// Features of an object on a side, and what this run knows of it.
@@ -56,7 +58,7 @@ pub(super) struct Inputs<'m> {
     /// A side does not tell null from empty.
     pub(super) one_blank: bool,
     /// One-time trust: the side that wins in this run, whatever changed.
-    pub(super) trust: Option<Trust>,
+    pub(super) trust: Option<StandingTrust>,
     pub(super) run: RunId,
     /// A side could not be read to its end.
     pub(super) read_failed: bool,
@@ -88,6 +90,20 @@ pub(super) enum NewRecord {
     Held(Reason),
     /// A counterpart with these fields is created. Fields that have a value and are left out have a reason.
     Create(Vec<ChangedField>, Vec<(Slot, FieldReason)>),
+}
+
+impl NewRecord {
+    /// Whether the values of the record are why no counterpart is created.
+    pub(super) fn lacks_values(&self) -> bool {
+        use Reason::{NothingFlows, ParentGone, Required, WouldBeOutsideFilter};
+        match self {
+            NewRecord::Excluded(reason) => {
+                matches!(reason, NothingFlows { .. } | WouldBeOutsideFilter { .. })
+            }
+            NewRecord::Held(reason) => matches!(reason, Required { .. } | ParentGone { .. }),
+            NewRecord::Later | NewRecord::Create(..) => false,
+        }
+    }
 }
 
 /// Decision about a pair with a tombstone.
@@ -202,8 +218,9 @@ impl<'m> Inputs<'m> {
     }
 
     /// The side with one-time trust for a field; it wins also where the field was settled before.
-    fn one_time_trust(&self, slot: Slot) -> Option<Side> {
-        self.trust.as_ref().filter(|trust| trust.covers(self.mapping.id, slot)).map(|trust| trust.side)
+    fn one_time_trust(&self, pair: &Pair, slot: Slot) -> Option<Side> {
+        let standing = self.trust.as_ref().filter(|trust| trust.covers(self.mapping.id, pair.id, slot));
+        standing.map(|standing| standing.trust.side)
     }
 
     /// Three-way merge of the fields of a linked pair.
@@ -281,7 +298,7 @@ impl<'m> Inputs<'m> {
     ) -> (Settled, FieldReason) {
         let slot = field.slot;
         // A constant is nobody's to be trusted or not.
-        let once = self.one_time_trust(slot).filter(|_| field.constant.is_none());
+        let once = self.one_time_trust(pair, slot).filter(|_| field.constant.is_none());
         let rules = FieldRules { trust: once.or(field.trust), ..field.rules(self.precision, self.one_blank) };
         let link = Sides::by(|side| {
             let value = pair.current(side, slot).filter(|_| field.is_reference())?;

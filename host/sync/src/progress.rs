@@ -24,6 +24,9 @@ pub struct OpenReport {
     /// The run that started the report.
     #[serde(default)]
     pub run: RunId,
+    /// Objects are listed once more, since the listing before it may lack records. It is the last time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// How an object is asked for in a report.
@@ -67,6 +70,10 @@ pub struct Progress {
     /// listing. A record that was not read since does not exist.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unchecked: BTreeMap<String, RunId>,
+    /// Complete listings that went on in a later run than they began in: whether a record may have been deleted since. Where
+    /// pages are counted in rows, the rows after it have moved up, and one of them was passed over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub went_on: BTreeMap<String, bool>,
     /// The mapping changed: match keys are computed again for every row of the next listing.
     #[serde(default)]
     pub rekey: bool,
@@ -77,5 +84,14 @@ impl Progress {
     pub fn complete(&self) -> Vec<String> {
         let complete = self.objects.iter().filter(|(_, position)| position.complete);
         complete.map(|(object, _)| object.clone()).collect()
+    }
+
+    /// Puts objects back to the beginning whose listings may lack records. Returns whether there are any.
+    pub(super) fn list_again(&mut self) -> bool {
+        let went_on = std::mem::take(&mut self.went_on);
+        let lacking: Vec<String> =
+            went_on.into_iter().filter(|(_, lacks)| *lacks).map(|(object, _)| object).collect();
+        self.objects.retain(|object, _| !lacking.contains(object));
+        !lacking.is_empty()
     }
 }

@@ -1,9 +1,10 @@
 //! Reconcile: works off the queue of pairs and merges each one field by field. The result is the plan, which
 //! is committed before anything is sent (write-ahead).
 
-use super::change::{Change, ChangeStatus};
+use super::change::{Change, ChangeStatus, ChangedField};
 use super::definition::{FieldMapping, ObjectMapping};
 use super::error::SyncError;
+use super::feature::Feature;
 use super::ledger::{Requeue, TodoFilter, Unit};
 use super::limits;
 use super::number::{MappingId, PairId};
@@ -15,7 +16,7 @@ use super::reason::Reason;
 use super::session::Session;
 use super::settle::{has_landed, is_undone, set_undone};
 use entente_core::{Reference, Side, Sides};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// Notes the records that a decision has taken out of their pair: the policy ends the link of a deleted record. Returns
 /// whether there is one.
@@ -125,6 +126,7 @@ impl Session<'_> {
         for ruling in self.engine.ledger.rulings(&numbers).await? {
             plan.rulings.insert((ruling.pair, ruling.slot), ruling);
         }
+        plan.sent = self.sent_as_decided(mapping, &pairs).await?;
         let inputs = self.inputs(mapping);
         let mut ended = Sides::default();
         for pair in &mut pairs {
@@ -211,6 +213,21 @@ impl Session<'_> {
             plan.changes.iter_mut().filter(same).for_each(|change| change.key.clone_from(&earlier.key));
         }
         Ok(())
+    }
+
+    /// What creates without an answer carried, by pair, where sending them again makes nothing new.
+    async fn sent_as_decided(
+        &self,
+        mapping: &ObjectMapping,
+        pairs: &[Pair],
+    ) -> Result<HashMap<PairId, Vec<ChangedField>>, SyncError> {
+        let tried = pairs.iter().filter(|pair| pair.attempts > 0 && !pair.is_linked());
+        let tried: Vec<PairId> = tried.map(|pair| pair.id).collect();
+        let mut sent = self.engine.ledger.unanswered(&tried).await?;
+        sent.retain(|change| {
+            change.action == Action::Create && self.has(mapping, change.target, Feature::IdempotentCreate)
+        });
+        Ok(sent.into_iter().map(|change| (change.pair, change.fields)).collect())
     }
 
     /// These pairs as they are after a reading, as far as they are still to be decided.

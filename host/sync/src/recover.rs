@@ -275,7 +275,11 @@ impl Session<'_> {
             pair.attempts = pair.attempts.saturating_add(1);
         }
         // With two remote sides, the answer of the other side may have settled the pair (`ok`) meanwhile.
-        for pair in pairs.iter_mut().filter(|pair| matches!(pair.status, Status::Live | Status::Ok)) {
+        let open = |pair: &&mut Pair| {
+            let answered = matches!(pair.status, Status::Live | Status::Ok);
+            answered || (!known && found_in_vain(mapping, pair, &changes))
+        };
+        for pair in pairs.iter_mut().filter(open) {
             pair.dirty = false;
             if known {
                 let number = pair.id;
@@ -399,4 +403,16 @@ impl Session<'_> {
             TicketState::Done | TicketState::Lost => None,
         })
     }
+}
+
+/// Whether a pair is held for what a search by the identifiers of now has found, which is somebody else: it says nothing of
+/// a create that carried none.
+fn found_in_vain(mapping: &ObjectMapping, pair: &Pair, changes: &[Change]) -> bool {
+    let unnamed = |change: &Change| {
+        change.pair == pair.id
+            && change.action == Action::Create
+            && identity::keys_sent(mapping, change).is_empty()
+    };
+    let other = matches!(pair.reason, Some(Reason::DuplicateOf { .. } | Reason::Ambiguous { .. }));
+    pair.status == Status::Held && !pair.is_linked() && other && changes.iter().any(unnamed)
 }

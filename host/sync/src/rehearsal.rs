@@ -6,7 +6,7 @@ use super::definition::Braked;
 use super::description::Description;
 use super::ledger::{Lease, Ledger, LedgerError, Requeue, TodoFilter, Unit};
 use super::number::{MappingId, PairId, RunId};
-use super::options::Trust;
+use super::options::StandingTrust;
 use super::pair::{MatchKey, Pair};
 use super::progress::Progress;
 use super::reason::{Code, Reason};
@@ -251,8 +251,8 @@ impl Ledger for Rehearsal<'_> {
         self.ledger.rulings(pairs).await
     }
 
-    async fn trust(&self, sync: &str) -> Result<Option<Trust>, LedgerError> {
-        self.ledger.trust(sync).await
+    async fn standing_trust(&self, sync: &str) -> Result<Option<StandingTrust>, LedgerError> {
+        self.ledger.standing_trust(sync).await
     }
 
     async fn known_schema(&self, sync: &str, side: Side) -> Result<Option<Description>, LedgerError> {
@@ -313,7 +313,7 @@ impl Unit for RehearsalUnit {
         Ok(())
     }
 
-    async fn save_trust(&mut self, _: &str, _: Option<&Trust>) -> Result<(), LedgerError> {
+    async fn save_trust(&mut self, _: &str, _: Option<&StandingTrust>) -> Result<(), LedgerError> {
         Ok(())
     }
 

@@ -21,15 +21,15 @@ impl Arrival {
     /// The time that a side gave for a field itself; ahead of its arrival it is an upper bound at best. `before`: the
     /// time of the same value, where the field has not changed.
     fn own_time(&self, time: FieldTime, differs: bool, before: Option<FieldTime>) -> FieldTime {
-        let before = before.filter(|before| !differs && !before.certain);
-        match before {
-            None if time.at <= self.at => time,
-            None if differs => FieldTime::between(time.after.max(self.last), self.at),
-            None => FieldTime::by(self.at),
-            Some(before) if time.at > self.at => before,
-            // A time that lay ahead when the value arrived does not become certain by waiting for it.
-            Some(before) if time.at >= before.at => FieldTime::between(before.after, time.at),
-            Some(_) => time,
+        match before.filter(|_| !differs) {
+            // A host clock that was set back puts no told time ahead of its arrival.
+            Some(before) if before.certain && time.at == before.at => before,
+            // The value was there before that time: it lay ahead when the value arrived, and waiting for it proves nothing.
+            Some(before) if !before.certain && time.at >= before.at.min(self.at) => before,
+            Some(before) if !before.certain => time,
+            _ if time.at <= self.at => time,
+            _ if differs => FieldTime::between(time.after.max(self.last), self.at),
+            _ => FieldTime::by(self.at),
         }
     }
 

@@ -11,7 +11,7 @@ use super::limits;
 use super::notice::Notice;
 use super::number::{MappingId, PairId, Slot};
 use super::open::OpenCreates;
-use super::options::Trust;
+use super::options::StandingTrust;
 use super::report::Page;
 use super::reported::{Arrival, furthest_ahead};
 use super::run::Run;
@@ -66,7 +66,7 @@ pub(super) struct Session<'a> {
     /// Pause before that pass.
     pub(super) pause: Duration,
     /// One-time trust: the side that wins in this run, whatever changed.
-    pub(super) trust: Option<Trust>,
+    pub(super) trust: Option<StandingTrust>,
     /// Schema drift: fields that are parked, since the schema of a side no longer fits the mapping.
     pub(super) parked: BTreeSet<(MappingId, Slot)>,
     /// By side, whether match keys are computed again for every row, since the mapping's identifiers may have

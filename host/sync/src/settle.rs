@@ -11,6 +11,7 @@ use super::reason::{FieldReason, Reason};
 use super::report::FieldTime;
 use super::subject::RemoteSaid;
 use entente_core::{Kind, Side, Sides, Timestamp, Value, canonical, elements, same_content};
+use std::collections::HashMap;
 
 /// The edit of a side since an order was made from its value: its current value, where that differs from
 /// `then`. A value that went back to the old base is an edit too.
@@ -417,29 +418,31 @@ fn set_elements(pair: &mut Pair, target: Side, slot: Slot, halves: Sides<Option<
     pair.set_agreed(slot, agreed);
 }
 
-/// Whether an unanswered update was executed: the record that was read since holds everything that it sent. Notes what
-/// was stored. What refers to records stands under other names there, and tells nothing: the other fields do.
+/// Whether an unanswered update was executed: the record that was read since holds what it sent, but for fields that were
+/// edited since then. Notes what was stored. What refers to records stands under other names there, and tells nothing: the
+/// other fields do.
 pub(super) fn has_landed(mapping: &ObjectMapping, pair: &Pair, change: &mut Change) -> bool {
     let half = pair.half(change.target);
     let ours = matches!(&change.action, Action::Update(id) if half.id.as_ref() == Some(id));
-    let mut found = Vec::new();
-    let tells = |field: &&mut ChangedField| field.value.references().is_empty();
-    for field in change.fields.iter_mut().filter(tells) {
+    let mut found: HashMap<Slot, Option<Value>> = HashMap::new();
+    for field in change.fields.iter().filter(|field| field.value.references().is_empty()) {
         let (Some(rules), Some(now)) = (mapping.field(field.slot), pair.current(change.target, field.slot))
         else {
             return false;
         };
-        let sent = same_content(&rules.kinds, rules.set_like, now, &field.value)
-            || is_echo(rules, &field.value, now);
-        if !sent || field.base.as_ref() == Some(now) {
+        if field.base.as_ref() == Some(now) {
             return false;
         }
-        found.push(now.clone());
+        let sent = same_content(&rules.kinds, rules.set_like, now, &field.value)
+            || is_echo(rules, &field.value, now);
+        let stored = sent.then(|| now.clone());
+        found.insert(field.slot, stored.or_else(|| put_on(field, now).filter(|_| rules.set_like)));
     }
-    let landed = ours && !found.is_empty() && half.deleted.is_none();
+    let landed = ours && half.deleted.is_none() && found.values().any(Option::is_some);
     if landed {
-        for (field, found) in change.fields.iter_mut().filter(tells).zip(found) {
-            field.stored = Some(found).filter(|found| *found != field.value);
+        for field in &mut change.fields {
+            let stored = found.remove(&field.slot).flatten();
+            field.stored = stored.filter(|stored| *stored != field.value);
         }
     }
     landed

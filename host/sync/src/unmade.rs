@@ -98,16 +98,24 @@ impl Session<'_> {
                 let Some(last) = held.last() else { break };
                 after = last.id;
                 let numbers: Vec<PairId> = held.iter().map(|pair| pair.id).collect();
-                let creates = ledger.unanswered(&numbers).await?;
+                let mut creates = ledger.unanswered(&numbers).await?;
                 let unmade = self.proven_unmade(mapping, &held, &creates).await?;
                 held.retain(|pair| unmade.contains(&pair.id));
+                creates.retain(|change| unmade.contains(&change.pair));
+                for change in &mut creates {
+                    // What is answered to another create of the pair is the whole truth from now on.
+                    change.sent = None;
+                    change.reason = Some(Reason::FoundOut);
+                }
                 for pair in &mut held {
                     pair.status = Status::Todo;
                     pair.reason = None;
+                    pair.attempts = 0;
                     self.open_creates.settled(pair.id);
                 }
                 let mut unit = self.begin().await?;
                 unit.save_pairs(&mut held).await?;
+                unit.save_changes(&mut creates).await?;
                 unit.commit().await?;
             }
         }

@@ -67,6 +67,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "session",
             "split",
             "strangers",
+            "trust",
             "undo",
             "unmade",
             "untangle",

@@ -230,8 +230,8 @@ impl Ledger for GatedLedger {
         self.inner.rulings(pairs).await
     }
 
-    async fn trust(&self, sync: &str) -> Result<Option<Trust>, LedgerError> {
-        self.inner.trust(sync).await
+    async fn standing_trust(&self, sync: &str) -> Result<Option<StandingTrust>, LedgerError> {
+        self.inner.standing_trust(sync).await
     }
 
     async fn known_schema(&self, sync: &str, side: Side) -> Result<Option<Description>, LedgerError> {
@@ -327,7 +327,7 @@ impl Unit for GatedUnit {
         self.inner.hold_planned(run, mapping, target, which, reason).await
     }
 
-    async fn save_trust(&mut self, sync: &str, trust: Option<&Trust>) -> Result<(), LedgerError> {
+    async fn save_trust(&mut self, sync: &str, trust: Option<&StandingTrust>) -> Result<(), LedgerError> {
         self.inner.save_trust(sync, trust).await
     }
 

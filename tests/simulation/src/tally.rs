@@ -104,6 +104,8 @@ pub enum Exception {
     RecordGone,
     /// An undo has deleted a record that was edited.
     GoneBefore,
+    /// An undo has deleted a record that was edited.
+    EditReplaced,
     /// A tag is not there.
     TagTakenOff,
     /// A tag is not there, or back.
@@ -140,7 +142,7 @@ pub enum Exception {
 
 impl Exception {
     /// Every exception, in order of display.
-    pub const ALL: [Exception; 33] = [
+    pub const ALL: [Exception; 34] = [
         Exception::DeletionUntold,
         Exception::WaitsForParent,
         Exception::MayBeMade,
@@ -158,6 +160,7 @@ impl Exception {
         Exception::DriftKept,
         Exception::RecordGone,
         Exception::GoneBefore,
+        Exception::EditReplaced,
         Exception::TagTakenOff,
         Exception::TagByTrust,
         Exception::TagUndone,
@@ -196,6 +199,7 @@ impl Exception {
             Exception::DriftKept => "drift-kept",
             Exception::RecordGone => "record-gone",
             Exception::GoneBefore => "gone-before",
+            Exception::EditReplaced => "edit-replaced",
             Exception::TagTakenOff => "tag-taken-off",
             Exception::TagByTrust => "tag-by-trust",
             Exception::TagUndone => "tag-undone",
@@ -225,7 +229,7 @@ impl Exception {
                 "I26: a pair is still to do, since the record that it refers to waits"
             }
             Exception::MayBeMade => {
-                "I26: a pair is still to do, since its record may be what a create without an answer has made, and one of them has no identifier"
+                "I26: a pair is still to do, since its record may be what a create without an answer has made, and one of them has no identifier, or got another one from a person"
             }
             Exception::SharedIdentifier => {
                 "I26: a pair is held as a duplicate, and another record has its identifier: they may be one person or two"
@@ -260,6 +264,9 @@ impl Exception {
             }
             Exception::GoneBefore => {
                 "I28: an undo was to delete a record that a person had deleted before, so that it has deleted nothing"
+            }
+            Exception::EditReplaced => {
+                "I28: an undo deleted a record whose edit another sync had replaced before, by what the undone run wrote"
             }
             Exception::TagTakenOff => "I4: somebody else took the tag off",
             Exception::TagByTrust => {

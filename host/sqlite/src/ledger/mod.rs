@@ -30,8 +30,8 @@ use async_trait::async_trait;
 use entente_core::Timestamp;
 use entente_sync::{
     Change, ChangeFilter, ChangeStatus, Code, Description, Lease, Ledger, LedgerError, MappingId, MatchKey,
-    OperatorLedger, Pair, PairId, Progress, Ruling, Run, RunId, Side, Status, SystemClock, TodoFilter, Trust,
-    Unit, Weight,
+    OperatorLedger, Pair, PairId, Progress, Ruling, Run, RunId, Side, StandingTrust, Status, SystemClock,
+    TodoFilter, Unit, Weight,
 };
 use keeper::Keeper;
 use std::any::Any;
@@ -347,7 +347,7 @@ impl Ledger for SqliteLedger {
             .map_err(failed("read what the operator decided"))
     }
 
-    async fn trust(&self, sync: &str) -> Result<Option<Trust>, LedgerError> {
+    async fn standing_trust(&self, sync: &str) -> Result<Option<StandingTrust>, LedgerError> {
         self.store
             .read(|connection| operator::trust(connection, sync))
             .await

@@ -12,7 +12,7 @@ use crate::store::StoreError;
 use entente_core::{Reference, Value};
 use entente_sync::{
     Action, Braked, ChangeStatus, Choice, Description, MappingId, PairId, Reason, Requeue, Ruling, RunId,
-    Seen, Side, Sides, Status, Trust, Weight, release_survivor,
+    Seen, Side, Sides, StandingTrust, Status, Weight, release_survivor,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashSet;
@@ -276,7 +276,7 @@ fn release_survivor_of(connection: &Connection, mapping: MappingId, pair: PairId
 }
 
 /// The one-shot trust of a sync: the side that wins until a run has completed with it.
-pub(super) fn trust(connection: &Connection, sync: &str) -> Result<Option<Trust>, StoreError> {
+pub(super) fn trust(connection: &Connection, sync: &str) -> Result<Option<StandingTrust>, StoreError> {
     let text: Option<String> = connection
         .prepare_cached("SELECT trust FROM trust WHERE sync = ?1")?
         .query_row([sync], |row| row.get(0))
@@ -288,7 +288,7 @@ pub(super) fn trust(connection: &Connection, sync: &str) -> Result<Option<Trust>
 pub(super) fn save_trust(
     connection: &Connection,
     sync: &str,
-    trust: Option<&Trust>,
+    trust: Option<&StandingTrust>,
 ) -> Result<(), StoreError> {
     match trust {
         Some(trust) => connection

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use entente_core::Timestamp;
 use entente_sync::{
     Braked, Change, Conflict, Description, Lease, LedgerError, MappingId, Pair, PairId, Progress, Reason,
-    Requeue, Run, RunId, Side, StateWrites, Trust, Unit,
+    Requeue, Run, RunId, Side, StandingTrust, StateWrites, Unit,
 };
 use rusqlite::Connection;
 use std::any::Any;
@@ -90,7 +90,7 @@ impl Unit for SqliteUnit {
         })
     }
 
-    async fn save_trust(&mut self, sync: &str, trust: Option<&Trust>) -> Result<(), LedgerError> {
+    async fn save_trust(&mut self, sync: &str, trust: Option<&StandingTrust>) -> Result<(), LedgerError> {
         self.write("save which side is trusted", |connection| operator::save_trust(connection, sync, trust))
     }
 

@@ -146,6 +146,7 @@ mod tests {
             open: None,
             unchecked: BTreeMap::from([("person".to_owned(), 4)]),
             rekey: true,
+            ..Progress::default()
         };
         assert_eq!(after(0), expected);
         assert_eq!(after(1), Progress { mapping_version: 1, ..Progress::default() });

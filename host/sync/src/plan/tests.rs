@@ -1,7 +1,7 @@
 //! Table tests of decisions: each row is a case with its expected result.
 
 use super::*;
-use crate::{Condition, Direction, IdentifyBy, Test};
+use crate::{Condition, Direction, IdentifyBy, Test, Trust};
 use entente_core::{Kind, Timestamp};
 
 const RUN: RunId = 5;
@@ -248,10 +248,14 @@ fn a_side_that_is_trusted_for_one_run_wins_over_what_was_settled() {
     pair.set_agreed(Slot(1), Agreed { left: Some(Value::text("Ada")), right: Some(Value::text("ADA L.")) });
     let plain = inputs(&mapping).linked(&pair, &Links::default(), &HashMap::new());
     assert!(plain.writes.iter().all(Vec::is_empty), "they agreed to differ");
-    let trust = Some(Trust { side: Side::Right, fields: Vec::new() });
-    let trusting = Inputs { trust, ..inputs(&mapping) };
-    let linked = trusting.linked(&pair, &Links::default(), &HashMap::new());
-    assert_eq!(linked.writes.left[0].value, Value::text("ADA L."));
+    let writes = |open| {
+        let trust = Trust { side: Side::Right, fields: Vec::new() };
+        let trusting = Inputs { trust: Some(StandingTrust { trust, open }), ..inputs(&mapping) };
+        trusting.linked(&pair, &Links::default(), &HashMap::new()).writes.left
+    };
+    assert_eq!(writes(None)[0].value, Value::text("ADA L."));
+    assert_eq!(writes(Some([(pair.id, Slot(1))].into()))[0].value, Value::text("ADA L."));
+    assert_eq!(writes(Some([(pair.id, Slot(0))].into())), [], "used up");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::schema::{TAGS, meaning};
 use crate::tally::Exception;
 use crate::verdict::{Verdict, Word};
 use entente_core::{Reference, Value, Why};
-use entente_sync::{Action, ChangeStatus, ChangedField, FieldReason, Side, Slot, Status};
+use entente_sync::{Action, Change, ChangeStatus, ChangedField, FieldReason, Side, Slot, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl End<'_> {
@@ -103,8 +103,8 @@ impl End<'_> {
         }
     }
 
-    /// Whether a person deleted a counterpart of the record, and no order has ever taken the tag off anything: the
-    /// counterpart went before the tag was taken off it, and other systems still have what it had.
+    /// Whether a person deleted a counterpart of the record, and no order of one of its syncs has ever taken the tag off
+    /// anything: the counterpart went before that sync heard of it, and the other system still has what it had.
     fn went_with_counterpart(&self, gone: &[Gone], edit: &Edit, tag: &str) -> bool {
         let counterpart = |gone: &Gone| {
             let of = |partner: &Reference| {
@@ -113,14 +113,22 @@ impl End<'_> {
             };
             gone.place != edit.place && gone.partners.iter().any(|(_, partner)| of(partner))
         };
+        let sync_of = |change: &Change| {
+            self.of_mapping(change.mapping).map(|(sync, _)| self.world.syncs[sync].name.as_str())
+        };
         let takes_off = |field: &ChangedField| {
             field.base.as_ref().is_some_and(|base| has(base, tag)) && !has(field.result(), tag)
         };
-        let mut done = self.changes.iter().filter(|change| change.status == ChangeStatus::Done);
-        gone.iter().any(counterpart)
-            && !done.any(|change| {
-                matches!(change.action, Action::Update(_)) && change.fields.iter().any(takes_off)
+        let taken_off = |sync: &str| {
+            let mut done = self.changes.iter().filter(|change| change.status == ChangeStatus::Done);
+            done.any(|change| {
+                sync_of(change) == Some(sync)
+                    && matches!(change.action, Action::Update(_))
+                    && change.fields.iter().any(takes_off)
             })
+        };
+        let mut counterparts = gone.iter().filter(|gone| counterpart(gone));
+        counterparts.any(|gone| gone.partners.iter().any(|(sync, _)| !taken_off(sync)))
     }
 
     /// Whether an undo has deleted a counterpart of the record that still had the tag.

@@ -191,8 +191,8 @@ impl End<'_> {
     }
 
     /// Whether a pair waits since its record may be the one that a create without an answer has made, and nobody
-    /// could tell: the remote system takes no key twice, or has refused every order with it as a whole, and of the two one
-    /// has no identifier.
+    /// could tell: the remote system takes no key twice, or has refused every order with it as a whole, or the create must
+    /// refer to a record that is gone; and of the two one has no identifier, or a person has given the found one another.
     fn may_be_made(&self, sync: usize, object: usize, pair: &Pair) -> bool {
         let Some(Reason::MayBe { record: Some(source) }) = &pair.reason else { return false };
         let side = source.side.other();
@@ -223,7 +223,15 @@ impl End<'_> {
         let refused = held.status == Status::Failed
             && held.due.is_none()
             && creates().any(|change| change.status == ChangeStatus::Retry);
-        (given_up || refused) && (sent_without || found_without)
+        // The record that it must refer to is gone since it was sent, so that it cannot be sent again.
+        let parentless = held.status == Status::Held
+            && matches!(held.reason, Some(Reason::ParentGone { .. }))
+            && creates().any(|change| change.sent.is_some() && change.status == ChangeStatus::Retry);
+        let renamed = || {
+            let id = pair.half(side).id.as_deref().unwrap_or_default();
+            self.renamed(&lock(&self.world.users.book), self.place(sync, side), id)
+        };
+        (given_up || refused || parentless) && (sent_without || found_without || renamed())
     }
 
     fn check_values(

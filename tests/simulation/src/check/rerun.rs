@@ -136,7 +136,9 @@ impl End<'_> {
                 };
                 let mut edits = book.edits.iter().filter(of).filter(last);
                 let edited = edits.find(|edit| !edit.value.is_blank() && !as_made(edit));
-                if let Some(edit) = edited {
+                if edited.is_some_and(|edit| self.put_back_since(change, edit)) {
+                    verdict.except(Exception::EditReplaced);
+                } else if let Some(edit) = edited {
                     let field = self.field_name(place, object, edit.field);
                     wrong(
                         verdict,
@@ -168,6 +170,30 @@ impl End<'_> {
             }
             Action::Create => {}
         }
+    }
+
+    /// Whether another sync had replaced a person's edit before this delete, by what the undone run had written there: by
+    /// its rules nothing of the edit was left, and that sync has it in its history.
+    fn put_back_since(&self, delete: &Change, edit: &Edit) -> bool {
+        let of_edit = |field: &&ChangedField| field.slot == Slot(edit.field);
+        let made = |value: &Value| {
+            let mut of_it = self.changes.iter().filter(|made| made.made.as_deref() == Some(edit.id.as_str()));
+            of_it.any(|made| {
+                made.mapping == delete.mapping
+                    && made.fields.iter().filter(of_edit).any(|field| field.result() == value)
+            })
+        };
+        self.changes.iter().any(|of| {
+            let here = self.of_mapping(of.mapping).is_some_and(|(sync, object)| {
+                (self.place(sync, of.target), object) == (edit.place, edit.object)
+            });
+            let before = of.mapping != delete.mapping && of.id < delete.id && of.status == ChangeStatus::Done;
+            let replaces =
+                |field: &ChangedField| field.base.as_ref() == Some(&edit.value) && made(field.result());
+            here && before
+                && of.action == Action::Update(edit.id.clone())
+                && of.fields.iter().filter(of_edit).any(replaces)
+        })
     }
 
     /// Nothing is deleted for a record that an undo has deleted, and no person: what was undone is undone on one side.

@@ -5,7 +5,7 @@ use crate::hub::people::Origin;
 use crate::store::{StoreError, StoreUnit};
 use entente_sync::{
     Braked, Change, Conflict, Description, LedgerError, MappingId, Pair, PairId, Progress, Reason, Requeue,
-    Run, RunId, Side, StateWrites, Trust, Unit,
+    Run, RunId, Side, StandingTrust, StateWrites, Unit,
 };
 use std::any::Any;
 
@@ -248,7 +248,7 @@ impl Unit for Shared {
     ) -> Result<(), LedgerError> {
         Ok(())
     }
-    async fn save_trust(&mut self, _: &str, _: Option<&Trust>) -> Result<(), LedgerError> {
+    async fn save_trust(&mut self, _: &str, _: Option<&StandingTrust>) -> Result<(), LedgerError> {
         Ok(())
     }
     async fn save_schema(&mut self, _: &str, _: Side, _: &Description) -> Result<(), LedgerError> {

@@ -21,8 +21,10 @@ fn progress() -> Progress {
             finished: BTreeSet::from(["company".to_owned()]),
             started: at(8),
             run: 5,
+            again: true,
         }),
         unchecked: BTreeMap::from([("person".to_owned(), 4)]),
+        went_on: BTreeMap::from([("person".to_owned(), true)]),
         rekey: true,
     }
 }

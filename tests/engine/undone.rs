@@ -461,3 +461,24 @@ async fn i1_an_undo_without_an_answer_is_in_the_history_though_one_of_its_fields
     assert!(world.right.value("person", &people[0], "labels").is_blank());
     world.assert_quiet().await;
 }
+
+/// A tag is taken off on both sides while another one is put on, which is carried: neither side has it any more, and putting
+/// it on again is an edit.
+#[tokio::test]
+async fn i1_a_tag_that_was_taken_off_on_both_sides_can_be_put_on_again() {
+    let world = World::new().await;
+    let (_, people) = made(&world, &["ann"]).await;
+    let contact = world.contact("ann@example.org");
+    let labels = || world.right.value("person", &people[0], "labels");
+    world.left.edit("contact", &contact, "tags", tags(&["news"]), "2026-01-01");
+    world.run().await;
+    assert_eq!(labels(), tags(&["news"]));
+    world.left.edit("contact", &contact, "tags", tags(&[]), "2026-01-02");
+    world.right.edit("person", &people[0], "labels", tags(&["vip"]), "2026-01-02");
+    world.run().await;
+    assert_eq!(world.left.value("contact", &contact, "tags"), tags(&["vip"]));
+    world.left.edit("contact", &contact, "tags", tags(&["vip", "news"]), "2026-01-03");
+    world.run().await;
+    assert_eq!(labels(), tags(&["vip", "news"]));
+    world.assert_quiet().await;
+}

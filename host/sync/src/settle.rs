@@ -357,7 +357,9 @@ pub(super) fn settle_elements(
         };
         agreed.extend(shared.iter().filter(|text| !agreed.contains(text)).copied().collect::<Vec<_>>());
         let added = now.iter().filter(|text| !was.contains(text) && !agreed.contains(text));
-        let left = agreed.iter().filter(|text| now.contains(text) || !was.contains(text));
+        // What only the source still has was taken off by the target. What neither has is settled: it is gone.
+        let only_there = |text: &&str| !was.contains(text) && had.contains(text);
+        let left = agreed.iter().filter(|text| now.contains(text) || only_there(text));
         halves[side] = Some(Value::Texts(left.chain(added).map(|text| (*text).to_owned()).collect()));
     }
     let held = newer.or_else(|| values[2].map(|value| Seen { value: value.clone(), time: None }));
@@ -381,7 +383,8 @@ fn settle_restored(
         let mut agreed = elements(pair.agreed(slot).and_then(|agreed| agreed.half(side)))?;
         let put_back = |text: &&str| was.contains(text) != sent.contains(text);
         let shared = |text: &&str| was.contains(text) && had.contains(text);
-        agreed.retain(|text| !put_back(text) || now.contains(text));
+        let there = |text: &&str| was.contains(text) || had.contains(text);
+        agreed.retain(|text| now.contains(text) || (!put_back(text) && there(text)));
         let more = now.iter().filter(|text| put_back(text) || shared(text));
         let more: Vec<&str> = more.filter(|text| !agreed.contains(text)).copied().collect();
         agreed.extend(more);

@@ -708,3 +708,32 @@ async fn i1_a_retry_by_hand_settles_no_record_that_was_found_and_never_read() {
     assert_eq!(world.left.records("contact")[0].1.values.get("name"), Some(&text("Anna")));
     world.assert_quiet().await;
 }
+
+/// The same where its identifier is cleared, and the remote system has no complete listing that proves its absence.
+#[tokio::test]
+async fn i26_an_open_create_is_sent_again_as_it_was_where_its_record_has_no_identifier_by_now() {
+    for executed in [true, false] {
+        let mut world = World::new().await;
+        world.right.character.features.remove(&Feature::FullListing);
+        let ann = world.left.put(
+            "contact",
+            &[("name", text("Ann")), ("email", text("ann@example.org"))],
+            "2020-01-01",
+        );
+        world.right.fault("execute", 1, Fault::NoAnswers { executed });
+        world.run().await;
+        world.right.character.refuses = Some("Ann");
+        world.run().await;
+        world.right.character.refuses = None;
+        world.left.edit("contact", &ann, "email", Value::Null, "2026-01-02");
+        world.right.put("person", &[("full", text("Zoe"))], "2026-01-02");
+        for _ in 0..3 {
+            world.clock.advance(Duration::from_secs(86_400));
+            world.run().await;
+        }
+        let counts = (world.left.records("contact").len(), world.right.records("person").len());
+        assert_eq!(counts, (2, 2), "executed: {executed}");
+        assert_eq!(world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap().len(), 2);
+        world.assert_quiet().await;
+    }
+}

@@ -1,7 +1,8 @@
 //! Operator decisions: conflicts, plans, undo, trust, retries, tie-break rules.
 
+use crate::fake::Fault;
 use crate::world::{World, text};
-use entente_core::Value;
+use entente_core::{Blanks, Value};
 use entente_sync::*;
 use std::time::Duration;
 
@@ -427,6 +428,28 @@ async fn i1_trust_for_once_stands_for_the_records_that_it_could_not_be_carried_o
     world.run().await;
     assert_eq!(world.left.value("contact", &world.contact("ann@example.org"), "phone"), text("typed since"));
     assert_eq!(world.right.value("person", &bea, "tel"), text("left, bea@example.org"));
+    assert_eq!(world.ledger.trust("s").await.unwrap(), None);
+    world.assert_quiet().await;
+}
+
+/// Two values differ by a policy when a side is trusted for once, and what it writes is put off: the trust stands for it.
+#[tokio::test]
+async fn i1_trust_for_once_stands_for_what_differed_on_purpose_and_was_put_off() {
+    let mut world = World::new().await;
+    world.people().fields[2].blanks = Blanks::Keep;
+    let values = [("email", text("ann@example.org")), ("phone", text("1"))];
+    let ann = world.left.put("contact", &values, "2020-01-01");
+    world.run().await;
+    world.left.edit("contact", &ann, "phone", Value::Null, "2026-01-02");
+    world.run().await;
+    assert_eq!(world.right.value("person", &world.person("ann@example.org"), "tel"), text("1"));
+    world.left.fault("execute", 1, Fault::PutsOff);
+    let trust = Some(Trust { side: Side::Right, fields: vec![] });
+    world.run_with(RunOptions::sync(Scope::Whole { reading: Reading::Changes, trust })).await;
+    assert!(world.left.value("contact", &ann, "phone").is_blank(), "put off");
+    world.clock.advance(Duration::from_secs(86_400));
+    world.run().await;
+    assert_eq!(world.left.value("contact", &ann, "phone"), text("1"));
     assert_eq!(world.ledger.trust("s").await.unwrap(), None);
     world.assert_quiet().await;
 }

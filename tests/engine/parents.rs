@@ -1,5 +1,6 @@
 //! References to records that are gone, required ones, and references in cycles.
 
+use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::{Reference, Value};
 use entente_sync::{
@@ -209,5 +210,33 @@ async fn p2_a_parent_that_takes_the_place_of_its_child_is_decided_in_its_place()
     assert_eq!(world.right.records("person").len(), 1);
     assert_eq!(pair(&world, &boss).await.status, Status::Ok);
     assert_eq!(pair(&world, &child).await.status, Status::Held);
+    world.assert_quiet().await;
+}
+
+/// The answer to an order is lost that left out a reference whose parent waits, and found out in the same run; then the
+/// other side is written. The reference is still to be carried.
+#[tokio::test]
+async fn i1_a_reference_that_waits_is_carried_after_an_order_whose_answer_was_found_out() {
+    let mut world = World::new().await;
+    let values = [("email", text("ann@example.org")), ("name", text("Ann")), ("phone", text("1"))];
+    let ann = world.left.put("contact", &values, "2020-01-01");
+    world.run().await;
+    let made = world.person("ann@example.org");
+    let org = world.right.put("org", &[("title", text("refused"))], "2020-01-01");
+    let org = Value::Reference(Reference { object: "org".to_owned(), id: org });
+    world.right.edit("person", &made, "org", org, "2026-01-02");
+    world.right.edit("person", &made, "tel", text("2"), "2026-01-02");
+    world.left.edit("contact", &ann, "name", text("Anna"), "2026-01-02");
+    world.left.character.refuses = Some("refused");
+    world.left.fault("execute", 2, Fault::LostByTrap);
+    world.run().await;
+    assert_eq!(world.left.value("contact", &ann, "phone"), text("2"));
+    world.left.character.refuses = None;
+    for _ in 0..3 {
+        world.clock.advance(std::time::Duration::from_secs(86_400));
+        world.run().await;
+    }
+    assert!(!world.left.value("contact", &ann, "company").is_blank());
+    assert_eq!(world.right.value("person", &made, "full"), text("Anna"));
     world.assert_quiet().await;
 }

@@ -482,3 +482,23 @@ async fn i1_a_tag_that_was_taken_off_on_both_sides_can_be_put_on_again() {
     assert_eq!(labels(), tags(&["vip", "news"]));
     world.assert_quiet().await;
 }
+
+/// An undo writes to both sides, and one of them does not answer. Before that is found out, the undo is undone, which writes
+/// to the other side only.
+#[tokio::test]
+async fn i1_an_undo_of_an_undo_forgets_no_order_to_the_other_side_without_an_answer() {
+    let mut world = World::new().await;
+    world.right.character.features.retain(|word| ![Feature::ById, Feature::ConditionalUpdate].contains(word));
+    let (_, people) = made(&world, &["ann"]).await;
+    let contact = world.contact("ann@example.org");
+    world.left.edit("contact", &contact, "phone", text("2"), "2026-01-01");
+    world.right.edit("person", &people[0], "full", text("Anna"), "2026-01-01");
+    let run = world.run().await;
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+    let undone = world.undo(run.id, 0).await;
+    world.undo(undone.id, 0).await;
+    world.run().await;
+    let done = ChangeFilter { target: Some(Side::Right), status: Some(ChangeStatus::Done) };
+    assert_eq!(world.ledger.changes_of_run(undone.id, done, 0, 10).await.unwrap().len(), 1);
+    world.assert_quiet().await;
+}

@@ -162,7 +162,7 @@ impl Session<'_> {
         // After the blank comes the new value.
         let blanked = self.by_way_of_blank.remove(&(entry.pair.id, target)).is_some();
         // What it refers to may have left its pair since this change was decided.
-        let relinks = self.refers_to_ended(mapping, &entry.pair);
+        let relinks = self.refers_to_ended(mapping, &entry.pair) || self.found_out.remove(&entry.pair.id);
         let mut revisit = settlement.settle(entry) || blanked || relinks;
         if entry.resent && entry.change.action == Action::Create {
             // It was sent as it had been decided before: what the source has by now is an edit.
@@ -211,7 +211,8 @@ impl Session<'_> {
             (Some(_), true) => Status::Failed,
             (Some(_), false) => Status::Todo,
         };
-        if pair.status == Status::Ok {
+        // What an undo leaves in the work queue may have an update to its other side without an answer.
+        if pair.status == Status::Ok && !(by_undo && pair.dirty) {
             pair.attempts = 0;
         }
         let gone = pair.halves.iter().any(|half| half.deleted.is_some());

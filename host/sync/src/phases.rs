@@ -83,6 +83,7 @@ impl Engine<'_> {
             replaced: Sides::default(),
             became: Sides::default(),
             untold: HashSet::new(),
+            found_out: HashSet::new(),
             open_creates: OpenCreates::default(),
         };
         let _kept = self.ledger.keep(&session.lease, limits::LEASE);

@@ -93,13 +93,14 @@ pub(super) enum NewRecord {
 }
 
 impl NewRecord {
-    /// Whether the values of the record are why no counterpart is created.
+    /// Whether the values that the record has by now are why no counterpart is created.
     pub(super) fn lacks_values(&self) -> bool {
-        use Reason::{NothingFlows, ParentGone, Required, WouldBeOutsideFilter};
+        use Reason::{AbsenceNotProven, NothingFlows, ParentGone, Required, WouldBeOutsideFilter};
         match self {
             NewRecord::Excluded(reason) => {
                 matches!(reason, NothingFlows { .. } | WouldBeOutsideFilter { .. })
             }
+            NewRecord::Held(AbsenceNotProven { without, .. }) => *without,
             NewRecord::Held(reason) => matches!(reason, Required { .. } | ParentGone { .. }),
             NewRecord::Later | NewRecord::Create(..) => false,
         }

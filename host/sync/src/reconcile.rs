@@ -120,6 +120,7 @@ impl Session<'_> {
             links = self.links(mapping, &pairs).await?;
         }
         let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
+        self.found_out.retain(|pair| !numbers.contains(pair));
         let mut landed = self.landed(mapping, &pairs).await?;
         landed.extend(self.undone_by(&mut pairs).await?);
         let mut plan = Plan::default();

@@ -289,6 +289,7 @@ impl Session<'_> {
                     .for_each(|change| settle_as_sent(mapping, pair, change));
                 pair.status = Status::Todo;
                 pair.reason = None;
+                self.found_out.insert(pair.id);
                 if changes.iter().any(|change| is_undone(change, pair)) {
                     set_undone(pair, target, now);
                 }

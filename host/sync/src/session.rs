@@ -102,6 +102,8 @@ pub(super) struct Session<'a> {
     /// Pairs whose create was sent more than once in this run, and answered without all values of a record that may have
     /// been edited since.
     pub(super) untold: HashSet<PairId>,
+    /// Pairs whose change was found out after its plan was made: there may be more to decide about them.
+    pub(super) found_out: HashSet<PairId>,
     /// Creates whose outcome the recovery could not find out.
     pub(super) open_creates: OpenCreates,
 }

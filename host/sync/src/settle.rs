@@ -433,11 +433,14 @@ pub(super) fn has_landed(mapping: &ObjectMapping, pair: &Pair, change: &mut Chan
         else {
             return false;
         };
-        if field.base.as_ref() == Some(now) {
-            return false;
-        }
         let sent = same_content(&rules.kinds, rules.set_like, now, &field.value)
             || is_echo(rules, &field.value, now);
+        match field.base.as_ref() == Some(now) {
+            // It had that value before, and tells nothing.
+            true if sent => continue,
+            true => return false,
+            false => {}
+        }
         let stored = sent.then(|| now.clone());
         found.insert(field.slot, stored.or_else(|| put_on(field, now).filter(|_| rules.set_like)));
     }

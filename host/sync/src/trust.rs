@@ -1,7 +1,7 @@
 //! Trust: the one-time trust of an operator in a side, from the run that was given it until it is used up. A run that
 //! has read both sides to their ends uses it up field by field: what it has settled is nobody's to be trusted any more.
 
-use super::definition::ObjectMapping;
+use super::definition::{FieldMapping, ObjectMapping};
 use super::error::SyncError;
 use super::limits;
 use super::notice::Notice;
@@ -10,7 +10,7 @@ use super::options::StandingTrust;
 use super::pair::{Pair, Status};
 use super::run::Counts;
 use super::session::Session;
-use entente_core::Side;
+use entente_core::{Side, same_content};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Session<'_> {
@@ -107,10 +107,25 @@ fn unsettled<'p>(
     pair: &'p Pair,
 ) -> impl Iterator<Item = (PairId, Slot)> + 'p {
     let waits = pair.is_linked() && matches!(pair.status, Status::Todo | Status::Live | Status::Failed);
-    let told =
-        |slot: Slot| pair.agreed(slot).is_none() || pair.halves.iter().any(|half| half.seen(slot).is_some());
-    let slots = mapping.fields.iter().filter(move |_| waits).map(|field| field.slot);
-    slots
-        .filter(move |slot| standing.covers(mapping.id, pair.id, *slot) && told(*slot))
-        .map(|slot| (pair.id, slot))
+    let fields = mapping.fields.iter().filter(move |field| waits && field.constant.is_none());
+    fields
+        .filter(move |field| standing.covers(mapping.id, pair.id, field.slot) && differs(field, pair))
+        .map(|field| (pair.id, field.slot))
+}
+
+/// Whether the two values of a field differ for no reason that is known, or have never been settled.
+fn differs(field: &FieldMapping, pair: &Pair) -> bool {
+    let slot = field.slot;
+    if pair.agreed(slot).is_none() || pair.halves.iter().any(|half| half.seen(slot).is_some()) {
+        return true;
+    }
+    let [Some(left), Some(right)] = Side::BOTH.map(|side| pair.current(side, slot)) else { return false };
+    let rules = field.rules(1, false);
+    let same = match rules.translate(left, Side::Left) {
+        // Their names differ on either side.
+        _ if field.is_reference() => left.is_blank() == right.is_blank(),
+        Some(left) => same_content(&field.kinds, field.set_like, &left, right),
+        None => false,
+    };
+    !same && pair.differs(slot).is_none()
 }

@@ -296,7 +296,7 @@ impl Exception {
                 "I3: a sync made a person again that was deleted in another one, by a person or an undo, and an identifier that tells that they are one is missing"
             }
             Exception::SharedName => {
-                "I3: a record was given the address of another person, was taken for that one, and passed on its name"
+                "I3: a record was given the address of another person, or made with the one of an unanswered create, was taken for that one, and passed on its name"
             }
             Exception::TightBrake => {
                 "I5: a complete listing wrote once more, where the brake stops at one record"

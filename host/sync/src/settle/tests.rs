@@ -259,3 +259,31 @@ fn a_change_without_an_answer_is_settled_only_where_it_stands_there() {
     let open = (both(text("Ada"), text("Ada")), edit(text("Eva")), edit(text("Ida")));
     assert_eq!(settled("Ida"), open, "it is decided again by what is there");
 }
+
+#[test]
+fn an_update_has_landed_where_one_field_tells_so_and_none_tells_otherwise() {
+    let second = || ChangedField {
+        slot: Slot(2),
+        ..outgoing(Action::Update("r".to_owned()), 0, text("sent"), Some(text("base")))
+            .change
+            .fields
+            .remove(0)
+    };
+    let mapping = ObjectMapping { fields: vec![field(0, false), field(2, false)], ..mapping() };
+    for (base, now, landed) in [
+        ("base", "sent", true),
+        ("base", "base", false),
+        ("base", "edited since", true),
+        // The target had it before: that tells nothing.
+        ("sent", "sent", true),
+    ] {
+        let mut entry = outgoing(Action::Update("r".to_owned()), 0, text("sent"), Some(text(base)));
+        entry.change.fields.push(second());
+        entry.pair.half_mut(Side::Right).id = Some("r".to_owned());
+        entry.pair.half_mut(Side::Right).set_seen(Slot(0), edit(text(now)));
+        entry.pair.half_mut(Side::Right).set_seen(Slot(2), edit(text("sent")));
+        assert_eq!(has_landed(&mapping, &entry.pair, &mut entry.change), landed, "{base} {now}");
+        entry.pair.half_mut(Side::Right).set_seen(Slot(2), edit(text("base")));
+        assert!(!has_landed(&mapping, &entry.pair, &mut entry.change), "{base} {now}");
+    }
+}

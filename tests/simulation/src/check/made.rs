@@ -134,6 +134,20 @@ impl End<'_> {
         }
     }
 
+    /// Whether one of these was made by a create that has no answer of its own, and a person made another one with the same
+    /// address: who goes by addresses takes whichever is reported first for what was made.
+    fn typed_meanwhile(&self, made: &[(usize, Made)], these: &[(usize, &str)]) -> bool {
+        let by_sync = |id: &str| made.iter().any(|(_, made)| made.object == PERSON && made.id == id);
+        let answered = |id: &str| self.changes.iter().any(|change| change.made.as_deref() == Some(id));
+        let address = |(place, id): &(usize, &str)| {
+            let values = self.record(*place, PERSON, id)?;
+            Some(meaning(PERSON, IDENTIFIER, &values[IDENTIFIER])).filter(|address| !address.is_blank())
+        };
+        let unanswered = these.iter().filter(|(_, id)| by_sync(id) && !answered(id)).filter_map(address);
+        let typed: Vec<Value> = these.iter().filter(|(_, id)| !by_sync(id)).filter_map(address).collect();
+        unanswered.into_iter().any(|address| typed.contains(&address))
+    }
+
     /// Whether two syncs have made a deleted person again, each from a survivor of its own, or one where an undo of the
     /// other had deleted it, and nobody could tell that the two are one: of their identifiers one is blank or has been
     /// changed.
@@ -204,7 +218,8 @@ impl End<'_> {
                     verdict.except(Exception::Renamed);
                     continue;
                 }
-                if shared(&book, &these, &theirs, |place, id| self.record(place, PERSON, id)) {
+                let shared = shared(&book, &these, &theirs, |place, id| self.record(place, PERSON, id));
+                if shared || self.typed_meanwhile(made, &these) {
                     verdict.except(Exception::SharedName);
                     continue;
                 }

@@ -111,6 +111,10 @@ impl Session<'_> {
                     pair.status = Status::Todo;
                     pair.reason = None;
                     pair.attempts = 0;
+                    // It stands for nothing that was sent any more.
+                    for side in Side::BOTH {
+                        identity::renew(mapping, pair, side);
+                    }
                     self.open_creates.settled(pair.id);
                 }
                 let mut unit = self.begin().await?;

@@ -229,7 +229,7 @@ impl Exception {
                 "I26: a pair is still to do, since the record that it refers to waits"
             }
             Exception::MayBeMade => {
-                "I26: a pair is still to do, since its record may be what a create without an answer has made, and one of them has no identifier, or got another one from a person"
+                "I26: a pair is still to do, since its record may be what a create without an answer has made, and one of them has no identifier, or got another one from a person, or has one that the create carried"
             }
             Exception::SharedIdentifier => {
                 "I26: a pair is held as a duplicate, and another record has its identifier: they may be one person or two"

@@ -131,7 +131,8 @@ impl End<'_> {
         counterparts.any(|gone| gone.partners.iter().any(|(sync, _)| !taken_off(sync)))
     }
 
-    /// Whether an undo has deleted a counterpart of the record that still had the tag.
+    /// Whether an undo has deleted a counterpart of the record that still had the tag; also that of a counterpart, since
+    /// nobody types a tag twice.
     fn counterpart_undone(&self, edit: &Edit, tag: &str) -> bool {
         self.changes.iter().any(|change| {
             let source = change.target.other();
@@ -140,11 +141,16 @@ impl End<'_> {
                     && (self.place(*sync, source), *object) == (edit.place, edit.object)
                     && pair.half(source).id.as_ref() == Some(&edit.id)
             });
+            let kin = || {
+                let place = self.of_mapping(change.mapping).map(|(sync, _)| self.place(sync, change.target));
+                place.is_some_and(|place| place != edit.place)
+            };
             let had = |field: &ChangedField| {
                 matches!(field.reason, FieldReason::UndoOf { .. })
                     && field.base.as_ref().is_some_and(|base| has(base, tag))
             };
-            ours && matches!(change.action, Action::Delete(_))
+            (ours || kin())
+                && matches!(change.action, Action::Delete(_))
                 && change.status == ChangeStatus::Done
                 && change.fields.iter().any(had)
         })

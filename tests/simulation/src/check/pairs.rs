@@ -231,7 +231,19 @@ impl End<'_> {
             let id = pair.half(side).id.as_deref().unwrap_or_default();
             self.renamed(&lock(&self.world.users.book), self.place(sync, side), id)
         };
-        (given_up || refused || parentless) && (sent_without || found_without || renamed())
+        // The found one has an address that the create carried, and is somebody else's or what it made.
+        let carried = || {
+            let same = |value: &Value| {
+                found.is_some_and(|found| {
+                    meaning(object, IDENTIFIER, value) == meaning(object, IDENTIFIER, found)
+                })
+            };
+            let carries = |change: &Change| {
+                change.fields.iter().any(|field| field.slot == Slot(IDENTIFIER) && same(&field.value))
+            };
+            creates().any(|change| change.sent.is_some() && carries(change))
+        };
+        (given_up || refused || parentless) && (sent_without || found_without || renamed() || carried())
     }
 
     fn check_values(
@@ -349,7 +361,8 @@ impl End<'_> {
             Value::Texts(_) => {
                 agreed.is_some_and(|agreed| meaning(object, field, agreed) == meaning(object, field, now))
             }
-            _ => agreed == Some(now),
+            // Nothing and an empty set are one.
+            _ => agreed == Some(now) || (now.is_blank() && agreed.is_some_and(Value::is_blank)),
         };
         let as_agreed = agreed.is_some_and(|agreed| is(agreed[0], left) && is(agreed[1], right));
         // Of a constant the other side has nothing.

@@ -242,7 +242,12 @@ impl End<'_> {
         });
         let undone: Vec<_> =
             fields.clone().filter(|(.., field)| matches!(field.reason, FieldReason::UndoOf { .. })).collect();
-        if let [Value::Texts(left), Value::Texts(right)] = [now.left, now.right] {
+        let set = |value: &Value| match value {
+            Value::Texts(texts) => Some(texts.clone()),
+            value => value.is_blank().then(Vec::new),
+        };
+        let is_set = [now.left, now.right].iter().any(|value| matches!(value, Value::Texts(_)));
+        if let (true, Some(left), Some(right)) = (is_set, set(now.left), set(now.right)) {
             let has = |value: &Value, text: &String| matches!(value, Value::Texts(of) if of.contains(text));
             let one_side =
                 left.iter().chain(right).filter(|text| left.contains(text) != right.contains(text));

@@ -1,5 +1,6 @@
 //! Keys: an identifier belongs to the record that has it now, and is free once that record gives it up.
 
+use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::Value;
 use entente_sync::*;
@@ -320,4 +321,31 @@ async fn v5_an_identifier_with_a_nul_fails_alone_and_is_named() {
     let run = world.run_with(RunOptions::sync(Reading::Full)).await;
     assert_eq!(run.counts.right["person"].failed, 2);
     assert_eq!((count(&world, Side::Left, A), run.counts.right["person"].deleted), (1, 0));
+}
+
+/// Two people exchange their addresses, and one of them is blanked to make way. Before the new one is written they change
+/// back: the blank is the engine's own, and what they had before is written over it.
+#[tokio::test]
+async fn i1_addresses_that_are_changed_back_while_one_is_blanked_are_written_again() {
+    let mut world = World::new().await;
+    world.right.character.unique = Some("mail");
+    let left: Vec<String> = [A, B].map(|mail| put(&world, Side::Left, mail)).into();
+    world.run().await;
+    let right = [A, B].map(|mail| world.person(mail));
+    edit(&world, Side::Left, &left[0], text(B));
+    edit(&world, Side::Left, &left[1], text(A));
+    for n in 3..=6 {
+        world.right.fault("execute", n, Fault::PutsOff);
+    }
+    world.run().await;
+    let mails = || right.clone().map(|id| world.right.value("person", &id, "mail"));
+    assert!(mails().iter().any(Value::is_blank), "{:?}", mails());
+    edit(&world, Side::Left, &left[0], text(A));
+    edit(&world, Side::Left, &left[1], text(B));
+    for _ in 0..3 {
+        world.clock.advance(std::time::Duration::from_secs(86_400));
+        world.run().await;
+    }
+    assert_eq!(mails(), [text(A), text(B)]);
+    world.assert_quiet().await;
 }

@@ -107,7 +107,7 @@ impl Session<'_> {
         pair.reason = None;
         for (target, mut fields) in Side::BOTH.into_iter().zip(linked.writes) {
             if let Some(slot) = self.by_way_of_blank.get(&(pair.id, target)) {
-                by_way_of_blank(pair, target, *slot, &mut fields);
+                by_way_of_blank(*slot, &mut fields);
             }
             // What refers to a record that is gone is parked. It waits for nothing that the other fields could wait for.
             let source = target.other();

@@ -63,13 +63,12 @@ fn exchanged(mapping: &ObjectMapping, target: Side, pairs: &[Pair]) -> HashMap<P
     found
 }
 
-/// Writes a blank in place of the new value of a field. The new value stays an edit of the source, which is written in
-/// the next pass.
-pub(super) fn by_way_of_blank(pair: &Pair, target: Side, slot: Slot, fields: &mut [ChangedField]) {
-    let settled = pair.agreed(slot).and_then(|agreed| agreed.half(target.other()));
+/// Writes a blank in place of the new value of a field. Whatever the source has is an edit after that, also the value from
+/// before; it is written in the next pass.
+pub(super) fn by_way_of_blank(slot: Slot, fields: &mut [ChangedField]) {
     for field in fields.iter_mut().filter(|field| field.slot == slot) {
         field.value = Value::Null;
-        field.source = settled.cloned().unwrap_or(Value::Null);
+        field.source = Value::Null;
         field.time = None;
         field.reason = FieldReason::ByWayOfBlank;
     }

@@ -250,7 +250,7 @@ impl End<'_> {
         if let (true, Some(left), Some(right)) = (is_set, set(now.left), set(now.right)) {
             let has = |value: &Value, text: &String| matches!(value, Value::Texts(of) if of.contains(text));
             let one_side =
-                left.iter().chain(right).filter(|text| left.contains(text) != right.contains(text));
+                left.iter().chain(&right).filter(|text| left.contains(text) != right.contains(text));
             return one_side.into_iter().all(|text| {
                 undone.iter().any(|(_, target, field)| {
                     has(field.result(), text) == has(now[*target], text)

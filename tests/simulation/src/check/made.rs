@@ -262,5 +262,12 @@ fn shared<'w>(
         .collect();
     let ours = |id: &str| these.iter().chain(theirs).any(|(_, of)| *of == id);
     let mut given = book.edits.iter().filter(|edit| (edit.object, edit.field) == (PERSON, IDENTIFIER));
-    given.any(|edit| have.contains(&identifier(&edit.value)) && !ours(&edit.id))
+    // One of these may have got it itself, when it was that of a person who has been deleted since.
+    let of_gone = |address: &Value| {
+        book.gone.iter().any(|gone| gone.object == PERSON && identifier(&gone.identifier) == *address)
+    };
+    given.any(|edit| {
+        let address = identifier(&edit.value);
+        have.contains(&address) && (!ours(&edit.id) || of_gone(&address))
+    })
 }

@@ -20,7 +20,7 @@
 //! | `compile` | to native code: compiler process, engine settings, code caches |
 //! | `fair` | start-time fair queueing over tenants: CPU, slots of the pool, accounts |
 //! | `egress` | HTTP filter, secrets, call budget, audit |
-//! | `wire` | the plugin interface in the host's own types; `v0_1` has its bindings |
+//! | `wire` | the plugin interface in the host's own types; a folder for each version has its bindings |
 //! | `run` | engine, store of an instance, calls, and the plugin as an exchange |
 
 mod address;
@@ -45,8 +45,8 @@ pub use address::grant::{GrantError, HttpGrant};
 pub use compile::child::answer_as_compiler;
 pub use compile::compiler::{CompileError, Compiler};
 pub use compile::disk_cache::{CacheError, CacheMacKey};
-pub use component::inspect::{InspectError, Inspection, inspect};
-pub use component::interface::{Capability, KNOWN_VERSIONS};
+pub use component::inspect::{InspectError, Inspection};
+pub use component::interface::Capability;
 pub use component::manifest::{
     AskInWords, AskedHost, HostAsk, MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError, SecretAsk,
     SecretUse, SettingAsk, StateAsk, fill,
@@ -58,4 +58,5 @@ pub use fair::account::{TenantAccount, TenantUse};
 pub use files::{MOST_TEXT, Owner, changed_by_others, read_at_most, read_text};
 pub use limits::{Limit, LimitReached, LimitUnit, Limits, UnknownLimit};
 pub use run::exchange::{PluginConfig, PluginExchange};
-pub use run::runtime::{LoadError, LoadedPlugin, PluginRuntime, RuntimeUse, read_component};
+pub use run::link::KNOWN_VERSIONS;
+pub use run::runtime::{LoadError, LoadedPlugin, PluginRuntime, RuntimeUse, inspect, read_component};

@@ -61,7 +61,7 @@ fn a_layer_knows_only_those_below_it() {
 fn no_version_of_the_interface_leaks() {
     for source in all().iter().filter(|source| !source.path.starts_with("wire/")) {
         for line in source.lines.iter().filter(|_| source.path != "fuzzing.rs") {
-            assert!(!code(line).contains("v0_"), "{}: {line}", source.path);
+            assert!(!code(line).to_lowercase().contains("v0_"), "{}: {line}", source.path);
         }
     }
 }

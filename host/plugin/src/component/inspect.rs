@@ -1,7 +1,7 @@
 //! Static validation of a component, before anything of it is compiled: kind, size, imports, exports,
 //! manifest.
 
-use super::interface::{Capability, KNOWN_VERSIONS, OPTIONAL, PACKAGE, REQUIRED, names};
+use super::interface::{Capability, Interface, PACKAGE, names};
 use super::manifest::{MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError};
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
@@ -84,24 +84,39 @@ pub enum InspectError {
         exports: Vec<String>,
     },
     /// A plugin that lacks required exports.
-    #[error("the plugin does not export {}; every plugin exports {}", list(missing), REQUIRED.join(", "))]
+    #[error("the plugin does not export {}; every plugin exports {}", list(missing), required.join(", "))]
     Incomplete {
         /// The missing exports.
         missing: Vec<String>,
+        /// The exports of every plugin of that version.
+        required: &'static [&'static str],
     },
     /// It targets an interface version that this host does not have.
-    #[error("the plugin is written for entente:integration {}; this host has {}. {}", list(found), KNOWN_VERSIONS.join(", "),
+    #[error("the plugin is written for entente:integration {}; this host has {}. {}", list(found), known.join(", "),
         "Build the plugin for that version, or use a host that has the other one")]
     UnknownVersion {
         /// The versions that it targets.
         found: Vec<String>,
+        /// The versions that the host has.
+        known: Vec<&'static str>,
+    },
+    /// It targets several interface versions at once.
+    #[error(
+        "the plugin names several versions of entente:integration that do not go together: {}; build it with the interface files of one of them",
+        list(found)
+    )]
+    MixedVersions {
+        /// The versions that it targets.
+        found: Vec<String>,
     },
     /// It exports an interface that this host does not know.
-    #[error("the plugin exports {name}, which this host does not know; it knows {}. {}", [REQUIRED, OPTIONAL].concat().join(", "),
+    #[error("the plugin exports {name}, which this host does not know; it knows {}. {}", known.join(", "),
         "A newer host may; without it the plugin would be run without what that export does")]
     UnknownExport {
         /// The interface.
         name: String,
+        /// The interfaces that a plugin of that version may export.
+        known: Vec<&'static str>,
     },
     /// It imports something that the host does not provide.
     #[error("the plugin asks for {name}, which this host does not offer")]
@@ -142,7 +157,8 @@ const LISTED: usize = 12;
 const NAME: u64 = 200;
 const PRODUCERS: usize = 100;
 
-fn list(names: &[String]) -> String {
+/// Names for a message.
+pub(crate) fn list(names: &[String]) -> String {
     match names.len() {
         0 => "nothing".to_owned(),
         count if count > LISTED => format!("{} and {} more", names[..LISTED].join(", "), count - LISTED),
@@ -150,18 +166,12 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// Validates the bytes of a plugin.
-///
-/// # Errors
-/// [`InspectError`], whose text says what the file is instead, and what to do.
-pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, InspectError> {
-    inspect_if(bytes, limits, |_| Ok(()))
-}
-
-/// Validates the bytes if `may` accepts their SHA-256 (in hex).
+/// Validates the bytes of a plugin for a host that speaks the `known` versions, if `may` accepts their SHA-256
+/// (in hex).
 pub(crate) fn inspect_if<E: From<InspectError>>(
     bytes: &[u8],
     limits: &Limits,
+    known: &[&'static Interface],
     may: impl FnOnce(&str) -> Result<(), E>,
 ) -> Result<Inspection, E> {
     let size = bytes.len() as u64;
@@ -172,7 +182,7 @@ pub(crate) fn inspect_if<E: From<InspectError>>(
     may(&digest)?;
     check_kind(bytes)?;
     let counted = count(bytes, limits)?;
-    let names = names(&counted.imports, &counted.exports)?;
+    let names = names(&counted.imports, &counted.exports, known)?;
     Ok(Inspection {
         size,
         digest,
@@ -335,6 +345,7 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::component::interface::testing::DRAFT;
 
     const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
 
@@ -369,6 +380,10 @@ mod tests {
         [component, &length, &content].concat()
     }
 
+    fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, InspectError> {
+        inspect_if(bytes, limits, DRAFT, |_| Ok(()))
+    }
+
     fn look(bytes: &[u8]) -> Result<Inspection, InspectError> {
         inspect(bytes, &Limits::default())
     }
@@ -378,7 +393,8 @@ mod tests {
     }
 
     fn plugin(imports: &[&str], more: &[&str]) -> Result<Inspection, InspectError> {
-        let exports = [ours(REQUIRED), more.iter().map(|name| (*name).to_owned()).collect()].concat();
+        let exports =
+            [ours(DRAFT[0].required), more.iter().map(|name| (*name).to_owned()).collect()].concat();
         let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
         look(&component(imports, &exports))
     }
@@ -416,7 +432,7 @@ mod tests {
         let imports =
             [ours(&["secrets", "state", "settings"]), vec!["wasi:http/types@0.2.9".to_owned()]].concat();
         let uses: Vec<&str> = imports.iter().map(String::as_str).collect();
-        let exports = ours(REQUIRED);
+        let exports = ours(DRAFT[0].required);
         let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
         let component = component(&uses, &exports);
         let told = |manifest: &str| {

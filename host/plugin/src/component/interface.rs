@@ -1,5 +1,5 @@
-//! Interface compatibility: the interfaces and versions that this host knows, and whether a component fits
-//! them.
+//! Interface compatibility: what a version of the interface consists of, and whether a component fits one of
+//! those that a host speaks.
 
 use super::inspect::InspectError;
 use semver::Version;
@@ -8,11 +8,59 @@ use std::collections::BTreeSet;
 
 /// The WIT package of the interface.
 pub(crate) const PACKAGE: &str = "entente:integration/";
-/// The versions of the package that this host runs.
-pub const KNOWN_VERSIONS: &[&str] = &["0.1.0-draft.2"];
-pub(crate) const REQUIRED: &[&str] = &["mapping-manual", "sync-report", "order-execution"];
-pub(crate) const OPTIONAL: &[&str] = &["lookup", "webhook-draft"];
 const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
+
+/// A version of the package: the names of its interfaces. Their types belong to the module that speaks it.
+#[derive(Debug)]
+pub(crate) struct Interface {
+    /// As Semantic Versioning has it.
+    pub(crate) version: &'static str,
+    /// What every plugin exports.
+    pub(crate) required: &'static [&'static str],
+    /// What a plugin exports that finds records.
+    pub(crate) lookup: Option<&'static str>,
+    /// What a plugin exports that understands webhooks.
+    pub(crate) webhook: Option<&'static str>,
+    /// Interfaces of types only, which a component may import and export.
+    pub(crate) types: &'static [&'static str],
+    /// What the host offers.
+    pub(crate) offers: &'static [Offer],
+}
+
+/// An interface that the host offers to plugins.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    pub(crate) interface: &'static str,
+    pub(crate) capability: Capability,
+    pub(crate) functions: &'static [&'static str],
+}
+
+impl Interface {
+    /// Whether a component that names this version runs on the module of this one, by the rules of Semantic
+    /// Versioning: the same major version, before 1.0 the same minor one; a draft only on itself. Which
+    /// functions are present is checked apart.
+    pub(crate) fn runs(&self, asked: &str) -> bool {
+        let (Ok(known), Ok(asked)) = (Version::parse(self.version), Version::parse(asked)) else {
+            return false;
+        };
+        if !known.pre.is_empty() || !asked.pre.is_empty() {
+            return known == asked;
+        }
+        known.major == asked.major && (known.major > 0 || known.minor == asked.minor)
+    }
+
+    /// The interfaces that a plugin may export.
+    fn exportable(&self) -> Vec<&'static str> {
+        self.required.iter().copied().chain(self.lookup).chain(self.webhook).collect()
+    }
+
+    /// Whether it offers a function, by the full name of its interface as a component imports it. Interfaces of
+    /// other packages are not judged here.
+    pub(crate) fn offers(&self, interface: &str, function: &str) -> bool {
+        let Some((name, _)) = ours(interface) else { return true };
+        self.offers.iter().any(|offer| offer.interface == name && offer.functions.contains(&function))
+    }
+}
 
 /// A capability that a plugin imports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -66,69 +114,86 @@ fn ours(name: &str) -> Option<(&str, &str)> {
     Some(rest.split_once('@').unwrap_or((rest, "")))
 }
 
-/// Whether a component of one version of the package runs on the other one, by the rules of Semantic Versioning: the same
-/// major version, before 1.0 the same minor one; a draft only on itself. Which functions are present is checked apart.
-fn is_compatible(known: &str, asked: &str) -> bool {
-    let (Ok(known), Ok(asked)) = (Version::parse(known), Version::parse(asked)) else { return false };
-    if !known.pre.is_empty() || !asked.pre.is_empty() {
-        return known == asked;
+/// Finds the version that all names of the package belong to: the module that runs a component, and the
+/// greatest version that it names.
+fn version<'a>(
+    names: impl Iterator<Item = &'a str>,
+    known: &[&'static Interface],
+) -> Result<(&'static Interface, String), InspectError> {
+    let asked: BTreeSet<&str> = names.collect();
+    let (mut spoken, mut strange) = (Vec::new(), Vec::new());
+    for version in asked {
+        match known.iter().find(|interface| interface.runs(version)) {
+            Some(interface) => spoken.push((Version::parse(version).ok(), version, *interface)),
+            None if version.is_empty() => strange.push("(no version)".to_owned()),
+            None => strange.push(crate::text::clean(version, 100)),
+        }
     }
-    known.major == asked.major && (known.major > 0 || known.minor == asked.minor)
+    if !strange.is_empty() {
+        let known = known.iter().map(|interface| interface.version).collect();
+        return Err(InspectError::UnknownVersion { found: strange, known });
+    }
+    spoken.sort_by(|one, other| one.0.cmp(&other.0));
+    match spoken.last() {
+        Some((_, greatest, last)) if spoken.iter().all(|(.., other)| other.version == last.version) => {
+            Ok((last, (*greatest).to_owned()))
+        }
+        _ => {
+            let found = spoken.iter().map(|(_, version, _)| (*version).to_owned()).collect();
+            Err(InspectError::MixedVersions { found })
+        }
+    }
 }
 
-/// Checks the exports and imports of a component against what this host provides.
-pub(crate) fn names(imports: &[String], exports: &[String]) -> Result<Names, InspectError> {
+/// Checks the exports and imports of a component against the versions that a host speaks.
+pub(crate) fn names(
+    imports: &[String],
+    exports: &[String],
+    known: &[&'static Interface],
+) -> Result<Names, InspectError> {
     let exported: Vec<_> = exports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
     if exported.is_empty() {
         let exports = exports.to_vec();
         return Err(InspectError::NoPlugin { exports });
     }
-    let imported: Vec<_> = imports.iter().filter_map(|name| Some((ours(name)?, name))).collect();
+    let imported = imports.iter().filter_map(|name| ours(name));
     // Versions first: the exports of an unknown version cannot be judged.
-    let strange: BTreeSet<_> =
-        exported
-            .iter()
-            .chain(&imported)
-            .map(|((_, version), _)| *version)
-            .filter(|version| !KNOWN_VERSIONS.iter().any(|known| is_compatible(known, version)))
-            .map(|version| {
-                if version.is_empty() { "(no version)".to_owned() } else { crate::text::clean(version, 100) }
-            })
-            .collect();
-    if !strange.is_empty() {
-        return Err(InspectError::UnknownVersion { found: strange.into_iter().collect() });
-    }
-    for ((interface, _), name) in &exported {
-        if !REQUIRED.contains(interface) && !OPTIONAL.contains(interface) && *interface != "data" {
-            return Err(InspectError::UnknownExport { name: crate::text::clean(name, 200) });
+    let named = exported.iter().map(|((_, version), _)| *version);
+    let (interface, version) = version(named.chain(imported.map(|(_, version)| version)), known)?;
+    let exportable = interface.exportable();
+    for ((name, _), full) in &exported {
+        if !exportable.contains(name) && !interface.types.contains(name) {
+            return Err(InspectError::UnknownExport {
+                name: crate::text::clean(full, 200),
+                known: exportable,
+            });
         }
     }
     let has = |wanted: &str| exported.iter().any(|((interface, _), _)| *interface == wanted);
-    let missing: Vec<_> = REQUIRED.iter().filter(|name| !has(name)).map(|name| (*name).to_owned()).collect();
+    let missing: Vec<_> =
+        interface.required.iter().filter(|name| !has(name)).map(|name| (*name).to_owned()).collect();
     if !missing.is_empty() {
-        return Err(InspectError::Incomplete { missing });
+        return Err(InspectError::Incomplete { missing, required: interface.required });
     }
     Ok(Names {
-        version: exported.first().map(|((_, version), _)| (*version).to_owned()).unwrap_or_default(),
-        lookup: has("lookup"),
-        webhook: has("webhook-draft"),
-        asks: asks(imports)?,
+        version,
+        lookup: interface.lookup.is_some_and(has),
+        webhook: interface.webhook.is_some_and(has),
+        asks: asks(imports, interface)?,
     })
 }
 
-fn asks(imports: &[String]) -> Result<BTreeSet<Capability>, InspectError> {
+fn asks(imports: &[String], interface: &Interface) -> Result<BTreeSet<Capability>, InspectError> {
     let mut asks = BTreeSet::new();
     for name in imports {
         let ask = match ours(name) {
-            Some(("data", _)) => continue,
-            Some(("log", _)) => Capability::Log,
-            Some(("settings", _)) => Capability::Settings,
-            Some(("secrets", _)) => Capability::Secrets,
-            Some(("state", _)) => Capability::State,
-            Some(_) => return Err(unknown_import(name)),
-            None => wasi(name).ok_or_else(|| unknown_import(name))?,
+            Some((types, _)) if interface.types.contains(&types) => continue,
+            Some((offered, _)) => {
+                interface.offers.iter().find(|offer| offer.interface == offered).map(|offer| offer.capability)
+            }
+            None => wasi(name),
         };
-        asks.insert(ask);
+        asks.insert(ask.ok_or_else(|| unknown_import(name))?);
     }
     Ok(asks)
 }
@@ -153,9 +218,41 @@ fn unknown_import(name: &str) -> InspectError {
     InspectError::UnknownImport { name: crate::text::clean(name, 200) }
 }
 
+/// What the tests of this layer, which is below all versions, have for one.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::{Capability, Interface, Offer};
+
+    const fn version(version: &'static str) -> Interface {
+        Interface {
+            version,
+            required: &["mapping-manual", "sync-report", "order-execution"],
+            lookup: Some("lookup"),
+            webhook: Some("webhook-draft"),
+            types: &["data"],
+            offers: &[
+                Offer { interface: "log", capability: Capability::Log, functions: &["log"] },
+                Offer { interface: "settings", capability: Capability::Settings, functions: &["get"] },
+                Offer { interface: "secrets", capability: Capability::Secrets, functions: &[] },
+                Offer { interface: "state", capability: Capability::State, functions: &[] },
+            ],
+        }
+    }
+
+    /// A host that has one draft.
+    pub(crate) const DRAFT: &[&Interface] = &[&version("0.1.0-draft.2")];
+    /// A host that has two versions.
+    pub(crate) const TWO: &[&Interface] = &[&version("0.1.4"), &version("0.2.1")];
+    /// A version, to compare with.
+    pub(crate) fn of(text: &'static str) -> Interface {
+        version(text)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_compatible;
+    use super::testing::{TWO, of};
+    use super::*;
 
     #[test]
     fn versions_of_one_track_are_compatible() {
@@ -172,7 +269,52 @@ mod tests {
             ("0.1.0", "", false),
             ("0.1.0", "0.1", false),
         ] {
-            assert_eq!(is_compatible(known, asked), fits, "{known} {asked}");
+            assert_eq!(of(known).runs(asked), fits, "{known} {asked}");
         }
+    }
+
+    fn exports(version: &str) -> Vec<String> {
+        let names = TWO[0].required.iter();
+        names.map(|name| format!("entente:integration/{name}@{version}")).collect()
+    }
+
+    fn judged(imports: &[&str], exports: &[String]) -> Result<String, InspectError> {
+        let imports: Vec<String> = imports.iter().map(|name| (*name).to_owned()).collect();
+        names(&imports, exports, TWO).map(|names| names.version)
+    }
+
+    #[test]
+    fn a_component_belongs_to_one_version() {
+        // The greatest that is named, by the rules of versions and not of texts.
+        let of_one_track = ["entente:integration/log@0.1.10", "entente:integration/settings@0.1.9"];
+        assert_eq!(judged(&of_one_track, &exports("0.1.2")), Ok("0.1.10".to_owned()));
+        assert_eq!(judged(&["entente:integration/log@0.2.0"], &exports("0.2.3")), Ok("0.2.3".to_owned()));
+        for (imports, exports) in [
+            (&["entente:integration/log@0.2.0"][..], exports("0.1.2")),
+            (&[][..], [exports("0.1.2"), exports("0.2.0")].concat()),
+        ] {
+            let error = judged(imports, &exports).unwrap_err();
+            let found = ["0.1.2", "0.2.0"].map(str::to_owned).to_vec();
+            assert_eq!(error, InspectError::MixedVersions { found });
+            let text = "the plugin names several versions of entente:integration that do not go together: 0.1.2, 0.2.0; build it with the \
+                        interface files of one of them";
+            assert_eq!(error.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_no_host_has_is_told_before_what_does_not_go_together() {
+        let mixed = [exports("0.1.0"), exports("0.3.0")].concat();
+        let (found, known) = (vec!["0.3.0".to_owned()], vec!["0.1.4", "0.2.1"]);
+        assert_eq!(judged(&[], &mixed), Err(InspectError::UnknownVersion { found, known }));
+    }
+
+    #[test]
+    fn functions_are_offered_by_name() {
+        let version = of("0.1.0");
+        assert!(version.offers("entente:integration/log@0.1.3", "log"));
+        assert!(!version.offers("entente:integration/log@0.1.3", "get"));
+        assert!(!version.offers("entente:integration/clock@0.1.3", "log"));
+        assert!(version.offers("wasi:io/poll@0.2.0", "poll"), "another package");
     }
 }

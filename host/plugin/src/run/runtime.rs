@@ -5,12 +5,13 @@ use super::error::Failure;
 use super::exchange::{PluginConfig, PluginExchange};
 use super::guest::Guest;
 use super::instance::Instance;
-use super::link::{Capabilities, linker};
+use super::link::{Capabilities, SPOKEN, Versions, linker};
 use crate::compile::compiler::{self, CompileError, Compiler};
 use crate::compile::disk_cache::{CacheError, CacheMacKey, DiskCache};
 use crate::compile::memory_cache::MemoryCache;
 use crate::compile::settings::Allocation;
-use crate::component::inspect::{InspectError, Inspection, inspect, inspect_if};
+use crate::component::inspect::{InspectError, Inspection, inspect_if, list};
+use crate::component::interface::Interface;
 use crate::egress::audit::NoAudit;
 use crate::egress::budget::BudgetInMemory;
 use crate::egress::{Channel, ChannelContext, Hosts, Lookup, Vault, system_lookup};
@@ -18,12 +19,13 @@ use crate::fair::account::TenantAccount;
 use crate::fair::slots::instance_slots;
 use crate::files::read_at_most;
 use crate::limits::{LimitReached, Limits};
-use crate::wire::{self, Exports};
+use crate::wire::{Exports, Version};
 use entente_sync::Remedy;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::Engine;
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 /// The plugin runtime: compiles and runs plugins. One per process suffices; clones share everything.
@@ -54,8 +56,10 @@ pub struct RuntimeUse {
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     allocation: Allocation,
-    /// A linker for each set of capabilities that a plugin has asked for.
-    linkers: Mutex<HashMap<Capabilities, Arc<Linker<Guest>>>>,
+    /// The versions of the interface that it speaks.
+    versions: Versions,
+    /// A linker for each version and set of capabilities that a plugin has asked for.
+    linkers: Mutex<HashMap<(&'static str, Capabilities), Arc<Linker<Guest>>>>,
     disk_cache: DiskCache,
     compiler: Compiler,
     /// Compiled code in memory, shared by all tenants.
@@ -90,6 +94,20 @@ pub enum LoadError {
     /// The component cannot be compiled.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// It calls functions that this host does not offer: a later version of the interface has them, on the same track.
+    #[error(
+        "the plugin is written for entente:integration {asked} and calls {}, which this host ({known}) does not offer; use a newer host, \
+         or build the plugin for {known}",
+        list(functions)
+    )]
+    MissingFunctions {
+        /// The version that it targets.
+        asked: String,
+        /// The version that the host has of that track.
+        known: &'static str,
+        /// The functions, each as `interface#function`.
+        functions: Vec<String>,
+    },
     /// The types of its imports or exports do not match.
     #[error(
         "the plugin does not fit this host, although it is written for the same version of the interface: {0}; build it again with the current interface files"
@@ -132,6 +150,17 @@ impl PluginRuntime {
         limits: Limits,
         compiler: Compiler,
     ) -> Result<Self, LoadError> {
+        Self::speaking(SPOKEN, cache, key, limits, compiler)
+    }
+
+    /// [`PluginRuntime::new`] with these versions of the interface.
+    pub(crate) fn speaking(
+        versions: Versions,
+        cache: &Path,
+        key: CacheMacKey,
+        limits: Limits,
+        compiler: Compiler,
+    ) -> Result<Self, LoadError> {
         let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
         let Started { engine, allocation } = engine().map_err(failed)?;
         let disk_cache = DiskCache::open(cache, key)?;
@@ -140,6 +169,7 @@ impl PluginRuntime {
         let runtime = Runtime {
             engine,
             allocation,
+            versions,
             linkers,
             disk_cache,
             compiler,
@@ -177,7 +207,7 @@ impl PluginRuntime {
     /// # Errors
     /// [`InspectError`], whose text says what it is instead.
     pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, InspectError> {
-        inspect(bytes, &self.inner.limits)
+        inspect_if(bytes, &self.inner.limits, &self.inner.interfaces(), |_| Ok(()))
     }
 
     /// Loads a plugin: validated, compiled (or taken from the cache), linked, and instantiated once to check
@@ -205,7 +235,7 @@ impl PluginRuntime {
     ) -> Result<LoadedPlugin, LoadError> {
         let (runtime, own) = (Arc::clone(&self.inner), limits.clone());
         let found = blocking(move || {
-            let inspection = inspect_if(&bytes, &own, may)?;
+            let inspection = inspect_if(&bytes, &own, &runtime.interfaces(), may)?;
             inspection.check_asks()?;
             match runtime.find(&inspection.digest) {
                 Some(component) => runtime.link(&component, inspection).map(Ok),
@@ -313,12 +343,24 @@ impl PluginRuntime {
     ) -> Result<Inspection, LoadError> {
         let (path, limits, digest) = (file.to_owned(), limits.clone(), digest.to_owned());
         blocking(move || {
-            inspect_if(&read_component(&path, &limits)?, &limits, |found| {
+            inspect_if(&read_component(&path, &limits)?, &limits, &interfaces(SPOKEN), |found| {
                 is_as_installed(found, &digest, &path)
             })
         })
         .await
     }
+}
+
+/// Validates the bytes of a plugin.
+///
+/// # Errors
+/// [`InspectError`], whose text says what the file is instead, and what to do.
+pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, InspectError> {
+    inspect_if(bytes, limits, &interfaces(SPOKEN), |_| Ok(()))
+}
+
+fn interfaces(versions: Versions) -> Vec<&'static Interface> {
+    versions.iter().map(|version| version.interface).collect()
 }
 
 /// Checked before the file is parsed: a changed file is untrusted.
@@ -342,13 +384,22 @@ pub fn read_component(file: &Path, limits: &Limits) -> Result<Vec<u8>, LoadError
 }
 
 impl Runtime {
-    fn linker(&self, capabilities: Capabilities) -> wasmtime::Result<Arc<Linker<Guest>>> {
+    fn interfaces(&self) -> Vec<&'static Interface> {
+        interfaces(self.versions)
+    }
+
+    fn linker(
+        &self,
+        capabilities: Capabilities,
+        version: &Version<Guest>,
+    ) -> wasmtime::Result<Arc<Linker<Guest>>> {
         let mut linkers = self.linkers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(linker) = linkers.get(&capabilities) {
+        let key = (version.interface.version, capabilities);
+        if let Some(linker) = linkers.get(&key) {
             return Ok(Arc::clone(linker));
         }
-        let made = Arc::new(linker(&self.engine, capabilities)?);
-        linkers.insert(capabilities, Arc::clone(&made));
+        let made = Arc::new(linker(&self.engine, capabilities, version)?);
+        linkers.insert(key, Arc::clone(&made));
         Ok(made)
     }
 
@@ -359,10 +410,39 @@ impl Runtime {
 
     fn link(self: &Arc<Self>, component: &Component, inspection: Inspection) -> Result<Plugin, LoadError> {
         let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
-        let linker = self.linker(Capabilities::of(&inspection.manifest)).map_err(failed)?;
+        let asked = inspection.version.as_str();
+        let version = self.versions.iter().find(|version| version.interface.runs(asked));
+        // The inspection has refused what no version runs.
+        let version = version.ok_or_else(|| LoadError::Engine(format!("no module for version {asked}")))?;
+        self.check_functions(component, version.interface, asked)?;
+        let linker = self.linker(Capabilities::of(&inspection.manifest), version).map_err(failed)?;
         let pre = linker.instantiate_pre(component).map_err(shape)?;
-        let exports = wire::exports(&pre, &inspection).map_err(shape)?;
+        let exports = version.exports(&pre, &inspection).map_err(shape)?;
         Ok(Plugin { runtime: Arc::clone(self), pre, exports, inspection })
+    }
+
+    /// Checks that the host offers every function that a component imports from the interface. This is read
+    /// from the compiled component: types within types are bounded by the compiler, and not by a parser in this process.
+    fn check_functions(
+        &self,
+        component: &Component,
+        interface: &Interface,
+        asked: &str,
+    ) -> Result<(), LoadError> {
+        let mut functions = Vec::new();
+        for (name, import) in component.component_type().imports(&self.engine) {
+            let ComponentItem::ComponentInstance(instance) = import.ty else { continue };
+            for (function, export) in instance.exports(&self.engine) {
+                if matches!(export.ty, ComponentItem::ComponentFunc(_)) && !interface.offers(name, function) {
+                    functions.push(crate::text::clean(&format!("{name}#{function}"), 200));
+                }
+            }
+        }
+        if functions.is_empty() {
+            return Ok(());
+        }
+        let asked = crate::text::clean(asked, 100);
+        Err(LoadError::MissingFunctions { asked, known: interface.version, functions })
     }
 
     /// A freshly compiled artifact cannot be loaded.

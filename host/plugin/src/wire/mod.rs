@@ -1,13 +1,17 @@
 //! The plugin interface (WIT), one folder for each of its versions.
 //!
 //! This module is common to all versions, and uses the host's own types only. Generated bindings stay within
-//! the folder of their version, behind three items: [`link`] provides the imports of plugins, [`exports`]
-//! finds their exports, and [`Functions`] calls them. To add a version, add a folder beside `v0_1` that
-//! implements [`Functions`], and a line in the two functions.
+//! the folder of their version, behind three items: its [`Interface`] names what it consists of, `link`
+//! provides the imports of plugins, and `exports` finds their exports, which [`Functions`] calls. [`Version::SPOKEN`]
+//! lists the versions; which of them runs a component is decided by the version that its inspection found.
+//!
+//! To add a version, add a folder beside `v0_1`, and its line in [`Version::SPOKEN`].
 
+mod lift;
 pub(crate) mod v0_1;
 
 use crate::component::inspect::Inspection;
+use crate::component::interface::Interface;
 use crate::egress::SecretError;
 use crate::limits::{LimitReached, Limits};
 use entente_core::Value;
@@ -128,15 +132,25 @@ pub(crate) trait Functions<T>: Send + Sync {
 /// The exports of a component, looked up once for all its instances.
 pub(crate) type Exports<T> = Box<dyn Fn(Instance) -> Box<dyn Functions<T>> + Send + Sync>;
 
-/// Adds the imports of every interface version to a linker.
-pub(crate) fn link<T: Imports>(linker: &mut Linker<T>, optional: Optional) -> WasmResult<()> {
-    v0_1::link(linker, optional)
+/// A version of the interface that a host speaks.
+pub(crate) struct Version<T: 'static> {
+    /// What it consists of.
+    pub(crate) interface: &'static Interface,
+    link: fn(&mut Linker<T>, Optional) -> WasmResult<()>,
+    exports: fn(&InstancePre<T>, &Inspection) -> WasmResult<Exports<T>>,
 }
 
-/// Looks up the exports of a component, in the version found by its inspection.
-pub(crate) fn exports<T: Send + 'static>(
-    pre: &InstancePre<T>,
-    inspection: &Inspection,
-) -> WasmResult<Exports<T>> {
-    v0_1::exports(pre, inspection)
+impl<T: Imports> Version<T> {
+    /// Every version that this host speaks, the newest last; one for each track of Semantic Versioning.
+    pub(crate) const SPOKEN: &'static [Self] = &[Self::V0_1];
+
+    /// Adds the imports of this version to a linker.
+    pub(crate) fn link(&self, linker: &mut Linker<T>, optional: Optional) -> WasmResult<()> {
+        (self.link)(linker, optional)
+    }
+
+    /// Looks up the exports of a component that is written for this version.
+    pub(crate) fn exports(&self, pre: &InstancePre<T>, inspection: &Inspection) -> WasmResult<Exports<T>> {
+        (self.exports)(pre, inspection)
+    }
 }

@@ -39,6 +39,8 @@ mod run;
 #[cfg(test)]
 mod security;
 mod text;
+#[cfg(test)]
+mod versions;
 mod wire;
 
 pub use address::grant::{GrantError, HttpGrant};

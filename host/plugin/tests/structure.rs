@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["run"],
 ];
 /// What sees everything: the list of public names, and tests and fuzz targets of the whole crate.
-const ABOVE_ALL: &[&str] = &["lib", "fuzzing", "limits_page", "security"];
+const ABOVE_ALL: &[&str] = &["lib", "fuzzing", "limits_page", "security", "versions"];
 
 fn all() -> Vec<Source> {
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))

@@ -5,9 +5,12 @@
 //! provides the imports of plugins, and `exports` finds their exports, which [`Functions`] calls. [`Version::SPOKEN`]
 //! lists the versions; which of them runs a component is decided by the version that its inspection found.
 //!
-//! To add a version, add a folder beside `v0_1`, and its line in [`Version::SPOKEN`].
+//! To add a version, add a folder beside `v0_1`, and its line in [`Version::SPOKEN`]. `made_up` is such a folder,
+//! for tests only: another interface altogether, which is spoken beside the real one there.
 
 mod lift;
+#[cfg(test)]
+pub(crate) mod made_up;
 pub(crate) mod v0_1;
 
 use crate::component::inspect::Inspection;

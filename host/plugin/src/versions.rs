@@ -204,6 +204,15 @@ async fn a_function_that_this_host_lacks_is_told_by_name() {
 }
 
 #[test]
+fn the_seeds_of_the_fuzz_target_are_plugins_of_this_host() {
+    let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/inspect");
+    for seed in ["plugin", "with-module"] {
+        let found = inspect(&std::fs::read(seeds.join(seed)).unwrap(), &Limits::default());
+        assert_eq!(found.map(|found| found.version), Ok(newest().to_owned()), "{seed}");
+    }
+}
+
+#[test]
 fn every_version_is_what_its_files_say() {
     for version in BOTH {
         let interface = version.interface;

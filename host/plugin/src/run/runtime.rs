@@ -53,13 +53,15 @@ pub struct RuntimeUse {
     pub stacks: usize,
 }
 
+/// A linker for each version and set of capabilities that a plugin has asked for.
+type Linkers = HashMap<(&'static str, Capabilities), Arc<Linker<Guest>>>;
+
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     allocation: Allocation,
     /// The versions of the interface that it speaks.
     versions: Versions,
-    /// A linker for each version and set of capabilities that a plugin has asked for.
-    linkers: Mutex<HashMap<(&'static str, Capabilities), Arc<Linker<Guest>>>>,
+    linkers: Mutex<Linkers>,
     disk_cache: DiskCache,
     compiler: Compiler,
     /// Compiled code in memory, shared by all tenants.

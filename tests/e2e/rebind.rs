@@ -82,3 +82,68 @@ fn the_same_account_with_another_name_keeps_its_links() {
     assert_eq!((again.written("hub"), again.written("HelloWorld")), (0, 0), "{again}");
     assert_eq!((world.crm.count(Object::Person), other.crm.count(Object::Person)), (5, 5));
 }
+
+/// Forty linked people, and a remote of before the last twenty, which has given their ids to strangers meanwhile.
+fn restored() -> World {
+    let (mut world, file) = World::with_file();
+    fill(&world, 20, "early.example");
+    world.sync(&[]).well();
+    world.stop_crm();
+    let backup = std::fs::read(&file).unwrap();
+    world.start_crm(&file);
+    fill(&world, 20, "late.example");
+    world.sync(&[]).well();
+    world.is_quiet();
+    let ids = |world: &World| -> Vec<String> {
+        world.crm.records(Object::Person).into_iter().map(|record| record.id).collect()
+    };
+    let before = ids(&world);
+    world.stop_crm();
+    std::fs::write(&file, backup).unwrap();
+    world.start_crm(&file);
+    fill(&world, 20, "stranger.example");
+    assert_eq!(ids(&world), before, "ids are given again");
+    world
+}
+
+/// How many contacts and people have an address in a domain.
+fn counted(world: &World, domain: &str) -> (usize, usize) {
+    let contacts = world.records("contact");
+    let contacts = contacts.iter().filter(|contact| contact.text("email").ends_with(domain)).count();
+    let people = world.crm.records(Object::Person);
+    let is = |value: &serde_json::Value| value.as_str().is_some_and(|text| text.ends_with(domain));
+    (contacts, people.iter().filter(|person| is(&person.fields["email"])).count())
+}
+
+#[test]
+fn s26_a_remote_restored_from_a_backup_that_gives_ids_again_is_not_written_to() {
+    let world = restored();
+    let late = world.find("contact", "email", "p3@late.example");
+    world.run(&["record", "set", &format!("contact:{}", late.id), "city=Rome"]).well();
+    let before = world.everything();
+    // The CRM takes the token of before, and reports nothing: found out just before the write.
+    let found = world.run(&["sync", "HelloWorld"]).exits(3).says(&[
+        "person:p24 of HelloWorld has other identifiers than it had",
+        "HelloWorld did not report that: perhaps a backup was restored there",
+    ]);
+    assert!(world.everything() == before, "nothing was written: {found}");
+    for _ in 0..2 {
+        let held = world.run(&["sync", "HelloWorld"]).exits(3).says(&[
+            "20 of 40 person records of HelloWorld have other identifiers",
+            "entente sync HelloWorld --lift-identifiers",
+            "entente integration rebind HelloWorld --forget-links",
+        ]);
+        assert!(world.everything() == before, "nothing was written: {held}");
+    }
+    world.run(&["integration", "rebind", "HelloWorld", "--forget-links"]).well();
+    world.run(&["sync", "HelloWorld"]).well();
+    for domain in ["early.example", "late.example", "stranger.example"] {
+        assert_eq!(counted(&world, domain), (20, 20), "{domain}: everybody is in both, once");
+    }
+    assert_eq!(
+        world.person("p3@late.example").fields["city"],
+        json!("Rome"),
+        "the edit has gone to whom it is for"
+    );
+    world.is_quiet();
+}

@@ -413,6 +413,27 @@ impl World {
         self.run(&["record", "import", "contact", &file])
     }
 
+    /// A CRM that keeps its data in the file that is given back, with the system clock, so that it can be stopped,
+    /// given another file, and started again.
+    pub(crate) fn with_file() -> (Self, PathBuf) {
+        let mut world =
+            Self::unconnected(Home::with_plugin(), hello_crm::seed::Seed::default(), Arc::new(SystemClock));
+        let file = world.dir.path().join("crm.json");
+        world.stop_crm();
+        world.start_crm(&file);
+        world.connect().well();
+        (world, file)
+    }
+
+    /// Starts the CRM at the address where it was, with this file.
+    pub(crate) fn start_crm(&mut self, file: &Path) {
+        let listen = self.url.trim_start_matches("http://").parse().unwrap();
+        let config = Config { data: Some(file.to_owned()), listen, ..Config::new(CANARY) };
+        let server = self.runtime.block_on(Server::start(config)).unwrap();
+        self.crm = server.handle().clone();
+        self.server = Some(server);
+    }
+
     /// Ends the CRM.
     pub(crate) fn stop_crm(&mut self) {
         if let Some(server) = self.server.take() {

@@ -277,6 +277,73 @@ async fn s26_another_account_behind_the_same_address_is_not_written_to() {
 }
 
 #[tokio::test]
+async fn s26_a_restored_backup_that_takes_the_bookmark_of_before_is_found_out_before_anything_is_written() {
+    let (world, lefts, rights) = linked(40, DeletePolicy::Delete).await;
+    world.assert_quiet().await;
+    for (n, right) in rights.iter().enumerate().skip(20) {
+        let values = [("mail", text(&format!("x{n}@example.net"))), ("full", text(&format!("stranger {n}")))];
+        world.right.give_again("person", right, &values);
+    }
+    for n in [3, 25, 30] {
+        world.left.edit("contact", &lefts[n], "phone", text("1"), "2026-01-03");
+    }
+    let run = world.run().await;
+    assert_eq!(
+        world.right.writes(),
+        [format!("update person {}: tel", rights[3])],
+        "who is the same is written"
+    );
+    assert_eq!(world.left.writes(), Vec::<String>::new());
+    assert_eq!(run.counts.right["person"].held, 2, "two were read again");
+    // The next run lists everything, and sees how many they are.
+    let run = world.run().await;
+    assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]), "nothing is written");
+    assert_eq!(run.counts.right["person"].held, 20);
+    let told = |notice: &Notice| matches!(notice, Notice::OtherIdentifiers { records: 20, linked: 40, .. });
+    assert!(run.notices.iter().any(told), "{:?}", run.notices);
+    world.assert_quiet().await;
+    let lifted = RunOptions { lift_identifiers: true, ..RunOptions::default() };
+    world.run_with(lifted).await;
+    assert_eq!(world.left.value("contact", &lefts[25], "email"), text("x25@example.net"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn s26_a_run_of_single_records_writes_to_no_stranger() {
+    let (world, lefts, rights) = linked(40, DeletePolicy::Delete).await;
+    world.assert_quiet().await;
+    for (n, right) in rights.iter().enumerate().skip(20) {
+        let values = [("mail", text(&format!("x{n}@example.net"))), ("full", text(&format!("stranger {n}")))];
+        world.right.give_again("person", right, &values);
+    }
+    world.left.edit("contact", &lefts[25], "phone", text("1"), "2026-01-03");
+    let left = Sides::new(vec![("contact".to_owned(), lefts[25].clone())], vec![]);
+    let right = Sides::new(vec![], vec![("person".to_owned(), rights[30].clone())]);
+    for ids in [left, right] {
+        let run = world.run_with(RunOptions::sync(Scope::Ids(ids))).await;
+        assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]), "nothing is written");
+        let told = |notice: &Notice| matches!(notice, Notice::UnreportedIdentifiers { records: 1, .. });
+        assert!(run.notices.iter().any(told), "{:?}", run.notices);
+    }
+    // The next whole run lists everything, and sees how many they are.
+    let run = world.run().await;
+    assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]), "nothing is written");
+    assert_eq!(run.counts.right["person"].held, 20);
+}
+
+#[tokio::test]
+async fn s26_what_is_missing_beside_strangers_is_not_deleted() {
+    let (world, _lefts, rights) = linked(40, DeletePolicy::Delete).await;
+    world.assert_quiet().await;
+    give_ids_again(&world, &rights[20..38]);
+    world.right.delete("person", &rights[39]);
+    world.run().await;
+    assert_eq!(alive(&world.left, "contact"), 40, "one would be too few for the brake on deletions");
+    let held = statuses(&world, Status::Held).await;
+    assert_eq!(held.iter().filter(|code| **code == Some(Code::Brake)).count(), 1, "{held:?}");
+}
+
+#[tokio::test]
 async fn l6_new_identifiers_of_many_are_held_until_the_brake_is_lifted() {
     let (world, lefts, rights) = linked(20, DeletePolicy::Ignore).await;
     give_ids_again(&world, &rights[..3]);
@@ -301,11 +368,14 @@ async fn new_identifiers_of_a_few_are_written() {
     world.run().await;
     assert_eq!(world.left.value("contact", &lefts[1], "email"), text("x1@example.net"));
     world.assert_quiet().await;
-    // Found out just before a write, and decided in the same run.
+    // Found out just before a write: decided by the next run, which lists everything first.
     let (object, id, field) = ("person".to_owned(), rights[5].clone(), "mail".to_owned());
     let value = text("new@example.net");
     world.right.fault("execute", 1, crate::fake::Fault::Edit { object, id, field, value });
     world.left.edit("contact", &lefts[5], "phone", text("1"), "2026-01-03");
+    world.run().await;
+    assert_eq!(world.left.value("contact", &lefts[5], "email"), text("5@example.org"));
+    assert_eq!(statuses(&world, Status::Held).await, [Some(Code::OtherIdentifiers)]);
     world.run().await;
     assert_eq!(world.left.value("contact", &lefts[5], "email"), text("new@example.net"));
     assert_eq!(world.right.value("person", &rights[5], "tel"), text("1"));

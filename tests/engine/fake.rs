@@ -224,6 +224,13 @@ impl Fake {
         edit(&mut self.state.lock().unwrap(), object, id, field, value, at);
     }
 
+    /// Gives the id of a record to another one with its version, as a restored backup does, and reports nothing.
+    pub fn give_again(&self, object: &str, id: &str, values: &[(&str, Value)]) {
+        let mut state = self.state.lock().unwrap();
+        let record = state.objects.get_mut(object).unwrap().get_mut(id).unwrap();
+        record.values.extend(values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    }
+
     pub fn delete(&self, object: &str, id: &str) {
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap();

@@ -201,10 +201,10 @@ impl Session<'_> {
         wanted
     }
 
-    /// Page size: the smallest that any object of the side asks for.
+    /// Page size: the smallest that any object of the side tells; without one a moderate one.
     pub(super) fn page_rows(&self, side: Side) -> u32 {
         let sizes = self.descriptions[side].objects.iter().filter_map(|object| object.page_size);
-        sizes.min().unwrap_or(limits::PAGE_ROWS).clamp(1, limits::PAGE_ROWS)
+        sizes.min().unwrap_or(limits::PAGE_ROWS).clamp(1, limits::MOST_PAGE_ROWS)
     }
 
     /// The objects of an open report, as they are asked for on each of its pages.

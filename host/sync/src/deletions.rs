@@ -1,7 +1,7 @@
 //! Deletions: detects deleted records, also by their absence from a complete listing, and the deletion guard
 //! (the brake), which holds a plan with too many deletions or blankings.
 
-use super::definition::{Braked, ObjectMapping};
+use super::definition::{Brake, Braked, ObjectMapping};
 use super::error::SyncError;
 use super::feature::Feature;
 use super::limits;
@@ -101,7 +101,14 @@ impl Session<'_> {
                 for (which, records) in
                     [(Braked::Deletes, weight.deletes), (Braked::Blankings, weight.blankings)]
                 {
-                    let Some(limits) = definition.brake.stops(records, weight.linked) else { continue };
+                    let stops = definition.brake.stops(records, weight.linked);
+                    // Records that are missing beside strangers may be missing for the same cause.
+                    let beside = which == Braked::Deletes
+                        && records > 0
+                        && self.strangers_held(mapping, target.other());
+                    let Some(limits) = stops.or(beside.then_some(Brake { percent: 0, records: 0 })) else {
+                        continue;
+                    };
                     let reason = Reason::Brake {
                         which,
                         side: target,

@@ -197,24 +197,18 @@ impl Session<'_> {
     /// Optimistic concurrency by reading: where the side has neither conditional writes nor a plugin that
     /// compares base values, records are read again just before they are written. A change whose record
     /// differs by now is dropped as stale, and its pair is decided again.
+    ///
+    /// Where writes are conditional, the first order to an object in a run is read again all the same, as far as the run
+    /// has not read its records: a remote that was restored from a backup may take the bookmark of before, give ids and
+    /// versions again, and report nothing.
     async fn drop_stale(
         &mut self,
         mapping: &ObjectMapping,
         target: Side,
         outgoing: Vec<Outgoing>,
     ) -> Result<Vec<Outgoing>, SyncError> {
-        let conditional = self.has(mapping, target, Feature::ConditionalUpdate);
-        let known = |entry: &Outgoing| match &entry.change.action {
-            Action::Create => None,
-            Action::Update(id) | Action::Delete(id) => {
-                Some(id.clone()).filter(|_| !(conditional && entry.pair.half(target).version.is_some()))
-            }
-        };
-        let ids: Vec<String> = outgoing.iter().filter_map(known).collect();
-        if ids.is_empty()
-            || self.has(mapping, target, Feature::BaseValues)
-            || !self.has(mapping, target, Feature::ById)
-        {
+        let ids = self.wants_reread(mapping, target, &outgoing);
+        if ids.is_empty() {
             return Ok(outgoing);
         }
         self.fetch_as(target, mapping.object(target), &ids, Purpose::Reread).await?;
@@ -238,6 +232,8 @@ impl Session<'_> {
                 self.dropped(mapping, entry, Reason::Stale);
                 entry.change.settled = Some(self.now());
             }
+            let strangers: Vec<Pair> = stale.iter().map(|entry| entry.pair.clone()).collect();
+            self.found_unreported(mapping, target, &strangers).await?;
             let mut pairs: Vec<Pair> = stale.iter().map(|entry| entry.pair.clone()).collect();
             let mut changes: Vec<Change> = stale.into_iter().map(|entry| entry.change).collect();
             let mut unit = self.begin().await?;
@@ -246,6 +242,28 @@ impl Session<'_> {
             unit.commit_soon().await?;
         }
         Ok(unchanged)
+    }
+
+    /// The ids of the records that are read again before they are written.
+    fn wants_reread(&mut self, mapping: &ObjectMapping, target: Side, outgoing: &[Outgoing]) -> Vec<String> {
+        let by_values = self.has(mapping, target, Feature::BaseValues);
+        if !self.has(mapping, target, Feature::ById) {
+            return Vec::new();
+        }
+        let conditional = self.has(mapping, target, Feature::ConditionalUpdate);
+        let place = (mapping.id, target);
+        let updates = outgoing.iter().any(|entry| entry.change.action != Action::Create);
+        let probes = self.unreported.contains(&place) || (updates && self.probed.insert(place));
+        let run = self.run.id;
+        let known = |entry: &Outgoing| match &entry.change.action {
+            Action::Create => None,
+            Action::Update(id) | Action::Delete(id) => {
+                let half = entry.pair.half(target);
+                let guarded = by_values || (conditional && half.version.is_some());
+                Some(id.clone()).filter(|_| !guarded || (probes && half.read != Some(run)))
+            }
+        };
+        outgoing.iter().filter_map(known).collect()
     }
 
     /// Marks changes as sent and their pairs as in flight, commits that, and delivers them.

@@ -5,6 +5,8 @@ use std::time::Duration;
 /// Page size in rows: large enough to amortise a call, small enough that a page of wide rows stays within the
 /// limits of a plugin.
 pub(super) const PAGE_ROWS: u32 = 500;
+/// The most rows that a page is asked for, of a side that tells that it has such pages.
+pub(super) const MOST_PAGE_ROWS: u32 = 1000;
 
 /// Batch size of an order, in changes, where the side names none: what most remote systems accept in one
 /// call.

@@ -4,7 +4,7 @@ use super::number::RunId;
 use super::reason::Reason;
 use super::remedy::Remedy;
 use super::subject::{RecordRef, RemoteSaid};
-use entente_core::{Kind, Side, Timestamp};
+use entente_core::{Kind, Side, Sides, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Something that the operator should know of a run besides its counts.
@@ -26,6 +26,25 @@ pub enum Notice {
         linked: u64,
         /// The limit that is exceeded, in percent of the linked records.
         percent: u8,
+    },
+    /// Records have other identifiers, and the side has not reported that to a whole run: perhaps it does not follow the
+    /// bookmark that it was given. They are held until the next run has read everything.
+    UnreportedIdentifiers {
+        /// The side.
+        side: Side,
+        /// The object.
+        object: String,
+        /// Number of records that were found so.
+        records: u64,
+    },
+    /// Schema drift: a mapped field that is written can no longer be written, and is parked.
+    FieldReadOnly {
+        /// The side.
+        side: Side,
+        /// The object.
+        object: String,
+        /// The field.
+        field: String,
     },
     /// Schema drift: a mapped field was removed or changed its kind, and is parked.
     FieldParked {
@@ -118,17 +137,19 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// What the operator of this sync can do about it.
-    pub fn remedies(&self, sync: &str) -> Vec<Remedy> {
+    /// What the operator of this sync, which joins these exchanges, can do about it.
+    pub fn remedies(&self, sync: &str, exchanges: &Sides<String>) -> Vec<Remedy> {
         match self {
             Notice::Brake(_) => vec![Remedy::LiftBrake { sync: sync.to_owned() }],
-            Notice::OtherIdentifiers { .. } => {
-                vec![
-                    Remedy::ReadAll { sync: sync.to_owned() },
-                    Remedy::LiftIdentifiers { sync: sync.to_owned() },
-                ]
+            Notice::OtherIdentifiers { side, .. } => vec![
+                Remedy::ReadAll { sync: sync.to_owned() },
+                Remedy::LiftIdentifiers { sync: sync.to_owned() },
+                Remedy::RebindForgetLinks { integration: exchanges[*side].clone() },
+            ],
+            Notice::UnreportedIdentifiers { .. } => vec![Remedy::Sync { sync: Some(sync.to_owned()) }],
+            Notice::FieldParked { .. } | Notice::FieldReadOnly { .. } | Notice::NewlyRequired { .. } => {
+                vec![Remedy::Apply]
             }
-            Notice::FieldParked { .. } | Notice::NewlyRequired { .. } => vec![Remedy::Apply],
             Notice::NewFields { required, .. } if *required > 0 => vec![Remedy::Apply],
             Notice::OrderFailed { remedies, .. } => remedies.clone(),
             Notice::DeletesNotAgreed { run, deletes } => {

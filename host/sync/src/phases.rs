@@ -76,6 +76,8 @@ impl Engine<'_> {
             failed_alone: false,
             orders_found_out: 0,
             stale: BTreeMap::new(),
+            probed: BTreeSet::new(),
+            unreported: BTreeSet::new(),
             taken: Vec::new(),
             keys_given_up: false,
             by_way_of_blank: HashMap::new(),

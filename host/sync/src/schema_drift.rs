@@ -1,4 +1,4 @@
-//! Schema drift: a mapped field that a side removed, or whose kind changed, is parked, and the other fields
+//! Schema drift: a mapped field that a side removed, whose kind changed, or that can no longer be written, is parked, and the other fields
 //! are synced. When the field is back, its side is listed again.
 
 use super::definition::{FieldMapping, ObjectMapping, SyncDefinition};
@@ -24,6 +24,10 @@ fn misfit(field: &FieldMapping, side: Side, object: &Object) -> Option<Notice> {
         Some(Notice::FieldParked { side, object, field, kinds })
     };
     let Some(now) = object.field(name) else { return parked(None) };
+    if field.direction.reaches(side) && field.writable[side] && !now.writable {
+        let (object, field) = (object.name.clone(), name.to_owned());
+        return Some(Notice::FieldReadOnly { side, object, field });
+    }
     let was = &field.kinds[side];
     let same = was.carrier() == now.kind.carrier();
     if same { None } else { parked(Some((was.clone(), now.kind.clone()))) }
@@ -176,7 +180,7 @@ impl Session<'_> {
 mod tests {
     use super::*;
     use crate::Field;
-    use entente_core::Kind;
+    use entente_core::{Direction, Kind};
 
     fn object(fields: &[(&str, &str)]) -> Object {
         let field = |(name, kind): &(&str, &str)| Field {
@@ -204,6 +208,19 @@ mod tests {
         let kinds = Some((Kind::Phone, Kind::Integer));
         assert_eq!(misfit(&[("tel", "integer")]), parked(kinds));
         assert_eq!(misfit(&[("fax", "phone")]), parked(None), "it is no longer there");
+    }
+
+    #[test]
+    fn a_field_that_can_no_longer_be_written_is_a_misfit_where_it_is_written() {
+        let names = Sides::new("phone".to_owned(), "tel".to_owned());
+        let kinds = Sides::by(|_| Kind::Phone);
+        let written = FieldMapping { names, kinds, writable: Sides::by(|_| true), ..FieldMapping::default() };
+        let now = object(&[("tel", "phone")]);
+        let read_only =
+            Notice::FieldReadOnly { side: Side::Right, object: "person".to_owned(), field: "tel".to_owned() };
+        assert_eq!(misfit(&written, Side::Right, &now), Some(read_only));
+        let read = FieldMapping { direction: Direction::ToLeft, ..written };
+        assert_eq!(misfit(&read, Side::Right, &now), None, "nothing is written to it");
     }
 
     #[test]

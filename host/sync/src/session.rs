@@ -85,6 +85,10 @@ pub(super) struct Session<'a> {
     /// By mapping and side, ids of records that changed before their order came, and whose identifiers the
     /// answer did not tell.
     pub(super) stale: BTreeMap<(MappingId, Side), Vec<String>>,
+    /// By mapping and side, whose first order of this run was read again before it went: the probe of its history.
+    pub(super) probed: BTreeSet<(MappingId, Side)>,
+    /// By mapping and side, where another record stood behind an id although nobody had reported a change.
+    pub(super) unreported: BTreeSet<(MappingId, Side)>,
     /// Updates of this pass that were refused since another record has an identifier of theirs.
     pub(super) taken: Vec<(MappingId, Side, PairId)>,
     /// A record was deleted, or an order has changed identifiers: a record that is held as a duplicate may be free.

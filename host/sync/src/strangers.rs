@@ -52,8 +52,9 @@ impl Session<'_> {
                 continue;
             }
             let linked = self.engine.ledger.count_linked(mapping.id).await?;
-            let stay = !self.run.options.lift_identifiers
-                && (too_many(strangers, linked) || self.read_error.is_some());
+            let many = too_many(strangers, linked) || self.read_error.is_some();
+            // A run of single records cannot know how many there are.
+            let partial = !self.run.options.follows_bookmarks();
             let mut after: PairId = 0;
             loop {
                 let pairs = self
@@ -63,8 +64,14 @@ impl Session<'_> {
                     .await?;
                 let Some(last) = pairs.last() else { break };
                 after = last.id;
-                if stay {
-                    if first {
+                if !many && (partial || !first) {
+                    for side in Side::BOTH {
+                        self.found_unreported(mapping, side, &pairs).await?;
+                    }
+                }
+                let unreported = Side::BOTH.iter().any(|side| self.unreported.contains(&(mapping.id, *side)));
+                if !self.run.options.lift_identifiers && (many || unreported || partial) {
+                    if first && many {
                         self.count_strangers(mapping, &pairs, linked);
                     }
                 } else {
@@ -73,6 +80,57 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether this run holds strangers of a side.
+    pub(super) fn strangers_held(&self, mapping: &ObjectMapping, side: Side) -> bool {
+        self.run.notices.iter().any(|notice| match notice {
+            Notice::OtherIdentifiers { side: told, object, .. }
+            | Notice::UnreportedIdentifiers { side: told, object, .. } => {
+                *told == side && object == mapping.object(side)
+            }
+            _ => false,
+        })
+    }
+
+    /// Another record stands behind an id, and no whole run was told of it: perhaps the bookmark is not of the history that
+    /// the remote system has now. Strangers are held until everything has been listed, by the next run, and their number is
+    /// known.
+    pub(super) async fn found_unreported(
+        &mut self,
+        mapping: &ObjectMapping,
+        side: Side,
+        read: &[Pair],
+    ) -> Result<(), SyncError> {
+        let run = self.run.id;
+        let stranger = |pair: &&Pair| match &pair.reason {
+            Some(Reason::OtherIdentifiers { record }) => {
+                record.side == side && pair.status == Status::Held && pair.half(side).read == Some(run)
+            }
+            _ => false,
+        };
+        let strangers: Vec<Pair> = read.iter().filter(stranger).cloned().collect();
+        let lifted = self.run.options.lift_identifiers;
+        if strangers.is_empty() || lifted || self.unreported.contains(&(mapping.id, side)) {
+            return Ok(());
+        }
+        let records = strangers.len() as u64;
+        let counts = self.run.count(side, mapping.object(side));
+        counts.held += records;
+        for reason in strangers.iter().filter_map(|pair| pair.reason.as_ref()) {
+            counts.because(reason);
+        }
+        self.run.notice(Notice::UnreportedIdentifiers {
+            side,
+            object: mapping.object(side).to_owned(),
+            records,
+        });
+        self.unreported.insert((mapping.id, side));
+        let mut progress = self.engine.ledger.progress(&self.definition.name, side).await?;
+        progress.objects.remove(mapping.object(side));
+        let mut unit = self.begin().await?;
+        unit.save_progress(&self.definition.name, side, &progress).await?;
+        Ok(unit.commit_soon().await?)
     }
 
     /// Reads records again that were refused as stale: the answer tells the fields of the order only, and by

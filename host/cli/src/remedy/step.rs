@@ -119,7 +119,7 @@ impl Given {
                 integration("rebind", name).plain("--same-system"),
             ),
             Remedy::RebindForgetLinks { integration: name } => step(
-                "if it is another account, forget the links: records are matched anew",
+                "if they are other records, forget the links: records are matched anew",
                 integration("rebind", name).plain("--forget-links"),
             ),
             _ => self.of_adding(remedy),

@@ -157,7 +157,7 @@ fn every_remedy_has_words_and_a_command() {
     let shop run again once its plugin is mended: entente integration resume shop
     wait until 1970-01-01T00:00:00Z, or let shop run at once: entente integration resume shop
     if it is the same account and only moved, keep the links: entente integration rebind shop --same-system
-    if it is another account, forget the links: records are matched anew: entente integration rebind shop --forget-links
+    if they are other records, forget the links: records are matched anew: entente integration rebind shop --forget-links
     add one: entente integration add NAME --plugin PLUGIN
     add one: entente integration add NAME --plugin helloworld
     add it without a sync: entente integration add shop --no-sync

@@ -404,6 +404,14 @@ impl Names<'_> {
                 "brake: {records} of {linked} {object} records of {} have other identifiers than they had, more than {percent} %: its address leads to another account, or a backup was restored that gives ids again. Nothing is written to them. Put that right and read everything; if these are the same records, lift the brake",
                 self.called(*side)
             ),
+            Notice::UnreportedIdentifiers { side, object, records } => format!(
+                "{records} {object} records have other identifiers than they had, and {} did not report that: perhaps a backup was restored there. Nothing is written to them before the next run has read everything",
+                self.called(*side)
+            ),
+            Notice::FieldReadOnly { side, object, field } => format!(
+                "'{field}' of {object} can no longer be written in {}; the field is parked: it is not synced until the mapping fits",
+                self.called(*side)
+            ),
             Notice::FieldParked { side, object, field, kinds } => {
                 let what = match kinds {
                     Some((was, now)) => {

@@ -133,7 +133,7 @@ impl RunView {
             written: run.writes(),
             problems: run.problems(),
             notices: notices
-                .map(|notice| Message::new(names.notice(notice), notice.remedies(&run.sync)))
+                .map(|notice| Message::new(names.notice(notice), notice.remedies(&run.sync, exchanges)))
                 .collect(),
             counts: Side::BOTH.into_iter().map(of_side).collect(),
             reasons: counted(&reasons),

@@ -10,7 +10,7 @@ use entente_sync::{
     Field, Finished, Object, Order, Outcome, Page, ProposedMapping, Query, ReportRequest, Row, Written,
     codes,
 };
-use made_up::people::{Content, FIELDS, IDENTIFIER, OBJECT, PAGE_ROWS, People};
+use made_up::people::{Content, FIELDS, IDENTIFIER, OBJECT, PAGE_ROWS, People, TOLD_ROWS};
 
 /// The plugin as plain Rust.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Exchange for Native {
             precision: 1,
             features: words.into(),
             search_lag: None,
-            page_size: Some(PAGE_ROWS),
+            page_size: Some(TOLD_ROWS),
             order_size: Some(PAGE_ROWS),
         };
         Ok(Description { objects: vec![object], ..Description::default() })

@@ -9,7 +9,7 @@ import { Trouble, told } from './trouble.js';
 
 // Organisations first, so that those that people refer to are known by then.
 const PATHS = new Map([['organisation', 'organisations'], ['person', 'persons']]);
-// The most rows of a page, keys of a search and ids of a listing that hello-crm takes.
+// The most rows of a page where the schema tells no other number, and the most keys of a search and ids of a listing.
 const PAGE_SIZE = 200;
 // The most changes of a batch.
 const ORDER_SIZE = 100;
@@ -23,10 +23,11 @@ function path(object) {
 
 export const mappingManual = told({
   async describe() {
-    const { objects, account: told } = await call('GET', 'schema');
+    const { objects, account: told, largest_page: pageSize = PAGE_SIZE } = await call('GET', 'schema');
     // Which account this is: the host never mixes its records up with those of another one.
     const account = told ? { system: 'hello-crm', id: told.id, label: told.name, extra: [] } : undefined;
-    return { objects: objects.filter(({ name }) => PATHS.has(name)).map(described), account, extra: [] };
+    const known = objects.filter(({ name }) => PATHS.has(name));
+    return { objects: known.map((object) => described(object, pageSize)), account, extra: [] };
   },
 
   async manual() {
@@ -43,7 +44,7 @@ export const mappingManual = told({
   },
 });
 
-function described({ name, label, fields }) {
+function described({ name, label, fields }, pageSize) {
   const words = (field) => Object.entries({
     required: field.required,
     'read-only': !field.writable,
@@ -69,7 +70,7 @@ function described({ name, label, fields }) {
       'create', 'update', 'delete', 'deletions', 'full-listing', 'idempotent-create', 'conditional-update', 'by-id',
     ],
     searchLag: undefined,
-    pageSize: PAGE_SIZE,
+    pageSize,
     orderSize: ORDER_SIZE,
     extra: [],
   };
@@ -111,7 +112,7 @@ async function listed(request, of, at) {
   const since = of.window.since;
   const everything = of.full || (of.bookmark === undefined && since === undefined);
   const byWindow = !everything && of.bookmark === undefined;
-  const query = { fields: of.fields.join(','), limit: Math.min(request.limit, PAGE_SIZE) };
+  const query = { fields: of.fields.join(','), limit: request.limit };
   if (byWindow) Object.assign(query, { updated_since: moment(since), updated_before: moment(of.window.until) });
   // hello-crm's sync token is the bookmark of this plugin.
   if (byWindow || everything) query.include_deleted = !request.firstTime;
@@ -132,7 +133,14 @@ async function byIds(request, of, begin = 0) {
   const limit = Math.min(request.limit, PAGE_SIZE);
   const ids = of.ids.slice(begin, begin + limit);
   const query = { fields: of.fields.join(','), ids: ids.join(','), limit, include_deleted: true };
-  const listing = await call('GET', path(of.object), { query });
+  const listing = { records: [], deleted: [] };
+  // Pages may be smaller than what was asked for: what is on the next one is not missing.
+  for (let after; after !== null;) {
+    const part = await call('GET', path(of.object), { query: after === undefined ? query : { ...query, after } });
+    listing.records.push(...part.records);
+    listing.deleted.push(...part.deleted);
+    after = part.next ?? null;
+  }
   const read = rows(of, listing);
   // An id that hello-crm passes over was never there, or is so no more: for the host both is gone.
   const known = new Set([...listing.records, ...listing.deleted].map(({ id }) => id));

@@ -22,7 +22,7 @@ from records import json_of, micros, moment, row_of
 
 # Organisations first, so that those that people refer to are known by then.
 PATHS = {"organisation": "organisations", "person": "persons"}
-# The most rows of a page, keys of a search and ids of a listing that hello-crm takes.
+# The most rows of a page where the schema tells no other number, and the most keys of a search and ids of a listing.
 PAGE_SIZE = 200
 
 
@@ -53,18 +53,19 @@ class MappingManual:
     @told
     def describe(self, _call: data.Call) -> mapping_manual.Description:
         schema = call("GET", "schema").ok()
-        objects = [self.object(told) for told in schema["objects"] if told["name"] in PATHS]
+        page_size = schema.get("largest_page", PAGE_SIZE)
+        objects = [self.object(told, page_size) for told in schema["objects"] if told["name"] in PATHS]
         # Which account this is: the host never mixes its records up with those of another one.
         told = schema.get("account")
         account = mapping_manual.Account("hello-crm", told["id"], told["name"], []) if told else None
         return mapping_manual.Description(objects, account, [])
 
-    def object(self, told: dict) -> mapping_manual.Object:
+    def object(self, told: dict, page_size: int) -> mapping_manual.Object:
         # `idempotent-create` is missing: this plugin uses no idempotency keys, as many systems have none. The host then
         # sends no create twice, and looks for what became of one without an answer.
         features = ["create", "update", "delete", "deletions", "full-listing", "conditional-update", "by-id"]
         fields = [self.field(field) for field in told["fields"]]
-        return mapping_manual.Object(told["name"], told["label"], fields, "field", 1, features, None, PAGE_SIZE, 50, [])
+        return mapping_manual.Object(told["name"], told["label"], fields, "field", 1, features, None, page_size, 50, [])
 
     def field(self, told: dict) -> mapping_manual.Field:
         words = {
@@ -119,7 +120,7 @@ class SyncReport:
         return sync_report.Page([batch], conversions, json.dumps(place) if goes_on else None, None, finished, [])
 
     def listed(self, request: sync_report.Request, of: sync_report.Wanted, at: str | None):
-        query = {"fields": ",".join(of.fields), "limit": min(request.limit, PAGE_SIZE)}
+        query = {"fields": ",".join(of.fields), "limit": request.limit}
         by_window = not of.full and of.bookmark is None and of.window.since is not None
         everything = of.full or of.bookmark is None and of.window.since is None
         if by_window:
@@ -142,9 +143,12 @@ class SyncReport:
     def by_ids(self, request: sync_report.Request, of: sync_report.Wanted, at: int | None):
         begin, size = at or 0, min(request.limit, PAGE_SIZE)
         ids = of.ids[begin : begin + size]
-        page = call("GET", path(of.object), {
-            "fields": ",".join(of.fields), "ids": ",".join(ids), "limit": size, "include_deleted": "true",
-        }).ok()
+        query = {"fields": ",".join(of.fields), "ids": ",".join(ids), "limit": size, "include_deleted": "true"}
+        page = call("GET", path(of.object), query).ok()
+        # Pages may be smaller than what was asked for: what is on the next one is not missing.
+        while page["next"] is not None:
+            part = call("GET", path(of.object), query | {"after": page["next"]}).ok()
+            page = {**part, "records": page["records"] + part["records"], "deleted": page["deleted"] + part["deleted"]}
         batch, conversions = self.rows(of, page)
         # An id that hello-crm passes over was never there, or is so no more: for the host both is gone.
         known = {record["id"] for record in page["records"] + page["deleted"]}

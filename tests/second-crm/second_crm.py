@@ -826,7 +826,7 @@ def schema(account):
             for name, kind in FIELDS[object].items()
         ]
         objects.append({"name": object, "path": path, "label": object.capitalize(), "fields": fields})
-    return {"account": {"id": account, "name": "second-crm"}, "objects": objects}
+    return {"account": {"id": account, "name": "second-crm"}, "largest_page": MOST_LIMIT, "objects": objects}
 
 
 # ---------------------------------------------------------------------------------------------- the back door

@@ -10,7 +10,8 @@ use crate::client::Client;
 pub(crate) const PERSON: &str = "person";
 pub(crate) const ORGANISATION: &str = "organisation";
 
-/// The most rows of a page, keys of a search and ids of a listing that hello-crm takes.
+/// The most rows of a page where the schema tells no other number, and the most keys of a search and ids of a
+/// listing that hello-crm takes.
 pub(crate) const PAGE_SIZE: u32 = 200;
 /// The most changes of a batch.
 const ORDER_SIZE: u32 = 100;
@@ -27,6 +28,7 @@ pub(crate) fn path(object: &str) -> Result<&'static str, Error> {
 #[derive(Deserialize)]
 struct Schema {
     account: Option<SchemaAccount>,
+    largest_page: Option<u32>,
     objects: Vec<SchemaObject>,
 }
 
@@ -59,7 +61,9 @@ struct SchemaField {
 /// Asks hello-crm for its schema: fields belong to the customer, and a wrong key is found out here.
 pub(crate) fn describe(client: &Client) -> Result<Description, Error> {
     let schema: Schema = client.send(client.get("schema"))?.json()?;
-    let objects = schema.objects.into_iter().filter(|object| path(&object.name).is_ok()).map(object);
+    let page_size = schema.largest_page.unwrap_or(PAGE_SIZE);
+    let objects = schema.objects.into_iter().filter(|object| path(&object.name).is_ok());
+    let objects = objects.map(|told| object(told).page_size(page_size));
     let description: Description = objects.collect();
     // Versions of hello-crm that do not tell their account are told apart by their address.
     Ok(match schema.account {
@@ -83,7 +87,6 @@ fn object(object: SchemaObject) -> Object {
             features::CONDITIONAL_UPDATE,
             features::BY_ID,
         ])
-        .page_size(PAGE_SIZE)
         .order_size(ORDER_SIZE)
 }
 

@@ -41,7 +41,7 @@ enum Way {
 }
 
 /// A page of a listing as hello-crm answers it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Listing {
     records: Vec<Record>,
     deleted: Vec<Deleted>,
@@ -143,10 +143,25 @@ fn by_ids(
     place: &mut Place,
 ) -> Result<(Page, bool), Error> {
     let left = wanted.ids.get(place.ids_done..).unwrap_or_default();
-    let now: BTreeSet<&str> = left.iter().take(limit(request) as usize).map(String::as_str).collect();
+    let most = request.limit.clamp(1, PAGE_SIZE) as usize;
+    let now: BTreeSet<&str> = left.iter().take(most).map(String::as_str).collect();
     let joined: Vec<&str> = now.iter().copied().collect();
-    let ask = ask(client, request, wanted)?.query("ids", joined.join(",")).query("include_deleted", true);
-    let listing: Listing = client.send(ask)?.json()?;
+    let mut listing = Listing::default();
+    loop {
+        let ask = ask(client, request, wanted)?.query("ids", joined.join(",")).query("include_deleted", true);
+        let ask = match &listing.next {
+            Some(after) => ask.query("after", after),
+            None => ask,
+        };
+        let part: Listing = client.send(ask)?.json()?;
+        listing.records.extend(part.records);
+        listing.deleted.extend(part.deleted);
+        listing.next = part.next;
+        // Pages may be smaller than what was asked for: what is on the next one is not missing.
+        if listing.next.is_none() {
+            break;
+        }
+    }
     let mut page = page(wanted, &listing);
     // An id that hello-crm passes over was never there, or is so no more: for the host both is gone.
     let told: BTreeSet<&str> = listing
@@ -158,17 +173,13 @@ fn by_ids(
     if let Some(batch) = page.batches.first_mut() {
         now.difference(&told).for_each(|missing| batch.deleted(*missing, None));
     }
-    place.ids_done += left.len().min(limit(request) as usize);
+    place.ids_done += left.len().min(most);
     Ok((page, place.ids_done < wanted.ids.len()))
 }
 
 fn ask(client: &Client, request: &ReportRequest, wanted: &Wanted) -> Result<Request, Error> {
     let path = objects::path(&wanted.object)?;
-    Ok(client.get(path).query("fields", wanted.fields.join(",")).query("limit", limit(request)))
-}
-
-fn limit(request: &ReportRequest) -> u32 {
-    request.limit.clamp(1, PAGE_SIZE)
+    Ok(client.get(path).query("fields", wanted.fields.join(",")).query("limit", request.limit))
 }
 
 fn page(wanted: &Wanted, listing: &Listing) -> Page {

@@ -69,7 +69,7 @@ fn a_first_report_lists_everything_and_says_so() {
     let (plugin, _host) = hello_crm(|request| {
         assert_eq!(request.parameter("updated_since"), None);
         assert_eq!(request.parameter("updated_before"), None);
-        assert_eq!(request.parameter("limit").as_deref(), Some("200"));
+        assert_eq!(request.parameter("limit").as_deref(), Some("1000"), "as it was asked for");
         listing(request)
     });
     let pages = pages(&plugin, ReportRequest::new(wanted()));
@@ -144,6 +144,24 @@ fn ids_that_are_not_there_are_gone_and_merged_ones_are_others() {
     let gone: Vec<_> = pages[1].batches[0].deleted.iter().map(|gone| (gone.id.as_str(), gone.at)).collect();
     assert_eq!(gone, [("p3", Timestamp::parse(AT).ok()), ("p4", None)]);
     assert_eq!((&pages[1].finished, pages.len()), (&vec![], 2));
+}
+
+#[test]
+fn ids_on_the_next_page_are_not_missing() {
+    let (plugin, _host) = hello_crm(|request| {
+        let (record, next) = match request.parameter("after").as_deref() {
+            None => ("p1", json!("cursor")),
+            Some("cursor") => ("p2", json!(null)),
+            other => panic!("{other:?}"),
+        };
+        (200, json!({ "records": [person(record)], "deleted": [], "next": next, "sync_token": null }))
+    });
+    let request = ReportRequest::new([Wanted::new("person", ["last_name"]).ids(["p1", "p2", "p3"])]);
+    let pages = pages(&plugin, request);
+    let batch = &pages[0].batches[0];
+    assert_eq!(batch.rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["p1", "p2"]);
+    assert_eq!(batch.deleted.iter().map(|gone| gone.id.as_str()).collect::<Vec<_>>(), ["p3"]);
+    assert_eq!(pages.len(), 1);
 }
 
 #[test]

@@ -7,7 +7,7 @@
 pub mod people;
 
 use entente_sdk::prelude::*;
-use people::{Content, FIELDS, IDENTIFIER, OBJECT, PAGE_ROWS, People};
+use people::{Content, FIELDS, IDENTIFIER, OBJECT, PAGE_ROWS, People, TOLD_ROWS};
 
 /// The plugin.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Integration for MadeUp {
                 features::FULL_LISTING,
                 features::IDEMPOTENT_CREATE,
             ])
-            .page_size(PAGE_ROWS)
+            .page_size(TOLD_ROWS)
             .order_size(PAGE_ROWS);
         Ok(Description::new().object(object))
     }

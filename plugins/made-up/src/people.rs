@@ -6,6 +6,8 @@ pub const OBJECT: &str = "person";
 
 /// The most rows of a page.
 pub const PAGE_ROWS: u32 = 1_000;
+/// The page size that it tells: what the engine asks for where it is told none.
+pub const TOLD_ROWS: u32 = 500;
 
 /// The fields: name, name in the hub, kind.
 pub const FIELDS: [(&str, &str, &str); 8] = [

@@ -61,7 +61,7 @@ async fn health() -> Json<Value> {
 }
 
 async fn describe(State(handle): State<Handle>) -> Json<Value> {
-    Json(schema::describe(handle.0.crm.read(|state| state.instance)))
+    Json(schema::describe(handle.0.crm.read(|state| state.instance), handle.0.config.largest_page))
 }
 
 /// The kind of record and the id that a path names.
@@ -101,7 +101,7 @@ async fn list(
     let Query(parameters) =
         parameters.map_err(|error| Problem::unprocessable("invalid-query", error.body_text()))?;
     let query = listing::Query::parse(target.object, &parameters)?;
-    let page = handle.0.crm.read(|state| query.page(state, target.object, handle.0.config.page_size))?;
+    let page = handle.0.crm.read(|state| query.page(state, target.object, &handle.0.config))?;
     Ok(Json(page).into_response())
 }
 

@@ -10,11 +10,14 @@ use crate::clock::Stamp;
 use crate::crm::fingerprint;
 use crate::error::Problem;
 use crate::schema::Object;
+use crate::server::Config;
 use crate::store::State;
 use crate::table::{DeletedView, Entry, RecordView};
 
 /// The limit of records in a page, and of ids in a request.
 pub(crate) const MOST: usize = 200;
+/// The most that the largest page can be set to.
+pub(crate) const LARGEST: usize = 1000;
 
 /// A page as it is answered.
 #[derive(Debug, Serialize)]
@@ -83,8 +86,14 @@ impl Query {
     }
 
     /// The page that the query asks for.
-    pub(crate) fn page(&self, state: &State, object: Object, page_size: usize) -> Result<Page, Problem> {
-        let limit = self.limit.unwrap_or(page_size);
+    pub(crate) fn page(&self, state: &State, object: Object, config: &Config) -> Result<Page, Problem> {
+        let limit = self.limit.unwrap_or(config.page_size);
+        if limit > config.largest_page {
+            return Err(Problem::query(
+                "limit",
+                format!("a number from 1 to {} is expected", config.largest_page),
+            ));
+        }
         match &self.sync_token {
             Some(token) => self.changes(state, object, token, limit),
             None => self.window(state, object, limit),
@@ -254,8 +263,8 @@ fn instant(name: &str, value: &str) -> Result<Stamp, Problem> {
 }
 
 fn limit(name: &str, value: &str) -> Result<usize, Problem> {
-    let limit = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-    limit.ok_or_else(|| Problem::query(name, format!("a number from 1 to {MOST} is expected")))
+    let limit = value.parse().ok().filter(|limit| *limit >= 1);
+    limit.ok_or_else(|| Problem::query(name, "a number from 1 is expected"))
 }
 
 fn ids(object: Object, name: &str, value: &str) -> Result<BTreeSet<u64>, Problem> {

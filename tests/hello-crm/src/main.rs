@@ -55,6 +55,9 @@ struct Serve {
     /// Records of a page where the caller does not say
     #[arg(long, default_value_t = 100)]
     page_size: usize,
+    /// Records of a page at most
+    #[arg(long, default_value_t = 200)]
+    largest_page: usize,
     /// Refuse two people with one e-mail address
     #[arg(long)]
     unique_email: bool,
@@ -100,6 +103,7 @@ async fn serve(options: Serve) -> Result<()> {
         control_key: options.control_key,
         seed: options.seed.as_deref().map(seed).transpose()?,
         page_size: options.page_size,
+        largest_page: options.largest_page,
         unique_email: options.unique_email,
         requests_per_second: options.requests_per_second,
         latency: Duration::from_millis(options.latency_ms),

@@ -189,10 +189,10 @@ const ORGANISATION: &[Field] = &[
 ];
 
 /// The answer to `GET /v1/schema`.
-pub(crate) fn describe(instance: u64) -> Value {
+pub(crate) fn describe(instance: u64, largest_page: usize) -> Value {
     let objects: Vec<Value> = Object::ALL
         .into_iter()
         .map(|object| json!({ "name": object.name(), "path": object.plural(), "label": object.label(), "fields": object.fields() }))
         .collect();
-    json!({ "account": { "id": format!("{instance:x}"), "name": "hello-crm" }, "objects": objects })
+    json!({ "account": { "id": format!("{instance:x}"), "name": "hello-crm" }, "largest_page": largest_page, "objects": objects })
 }

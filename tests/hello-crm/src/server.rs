@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::clock::{Clock, SystemClock};
 use crate::connection::{Connection, CuttableListener};
 use crate::handle::Handle;
-use crate::listing::MOST;
+use crate::listing::{LARGEST, MOST};
 use crate::seed::Seed;
 use crate::store::StoreError;
 
@@ -36,6 +36,8 @@ pub struct Config {
     pub seed: Option<Seed>,
     /// How many records a page has where the caller does not say.
     pub page_size: usize,
+    /// How many records a page has at most; 1000 are possible.
+    pub largest_page: usize,
     /// Whether two people may not have one e-mail address.
     pub unique_email: bool,
     /// Most requests a second, by the server's clock.
@@ -59,6 +61,7 @@ impl Config {
             control_key: None,
             seed: None,
             page_size: 100,
+            largest_page: MOST,
             unique_email: false,
             requests_per_second: None,
             latency: Duration::ZERO,
@@ -75,8 +78,12 @@ impl Config {
         if self.read_only_key.as_ref() == Some(&self.api_key) {
             return Err(StartError::Config("the read-only key must not be the API key".to_owned()));
         }
-        if !(1..=MOST).contains(&self.page_size) {
-            return Err(StartError::Config(format!("the page size must lie between 1 and {MOST}")));
+        if !(1..=LARGEST).contains(&self.largest_page) {
+            return Err(StartError::Config(format!("the largest page must lie between 1 and {LARGEST}")));
+        }
+        if !(1..=self.largest_page).contains(&self.page_size) {
+            let largest = self.largest_page;
+            return Err(StartError::Config(format!("the page size must lie between 1 and {largest}")));
         }
         if self.requests_per_second == Some(0) {
             return Err(StartError::Config("at least one request a second must be allowed".to_owned()));

@@ -18,6 +18,7 @@ mod judge;
 mod kill;
 mod languages;
 mod leftovers;
+mod manifest;
 mod operator;
 mod options;
 mod quickstart;

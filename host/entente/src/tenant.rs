@@ -10,7 +10,7 @@ use crate::grants::{GrantRefused, IntegrationNotice};
 use egress::StoredBudget;
 use entente_plugin::{
     Audit, CacheMacKey, CallBudget, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest,
-    PluginConfig, PluginExchange, PluginRuntime, TenantAccount, UnknownLimit, inspect,
+    PluginConfig, PluginExchange, PluginRuntime, SettingError, TenantAccount, UnknownLimit, inspect,
 };
 use entente_sqlite::{Hub, HubError, SqliteLedger, Store, StoreError};
 use entente_sync::{
@@ -112,6 +112,14 @@ pub enum TenantError {
         /// Its purpose, in the words of the plugin's author.
         reason: String,
     },
+    /// A setting has a value that the plugin cannot read.
+    #[error("{integration}: {error}")]
+    Setting {
+        /// The integration.
+        integration: String,
+        /// What is wrong with it.
+        error: Box<SettingError>,
+    },
     /// An integration was not added, for what came up once its plugin was asked.
     #[error("{error}")]
     NotAdded {
@@ -162,6 +170,9 @@ impl TenantError {
             TenantError::Disabled(integration) => vec![Remedy::Enable { integration: integration.clone() }],
             TenantError::NotSet { integration, setting, .. } => {
                 vec![Remedy::SetSetting { integration: integration.clone(), setting: setting.clone() }]
+            }
+            TenantError::Setting { integration, error } => {
+                vec![Remedy::SetSetting { integration: integration.clone(), setting: error.name.clone() }]
             }
             TenantError::NotAdded { error, .. } => error.remedies(),
             TenantError::Grants(error) => error.remedies(),
@@ -394,14 +405,10 @@ impl Tenant {
                 runtime.load_installed(&file, &integration.digest, &limits).await?
             }
         };
-        if let Some(ask) = settings::missing(integration, &plugin.inspection().manifest) {
-            let (integration, setting, reason) =
-                (integration.name.clone(), ask.name.clone(), ask.reason.clone());
-            return Err(TenantError::NotSet { integration, setting, reason });
-        }
+        let settings = settings::checked(integration, &plugin.inspection().manifest)?;
         let (account, budget, audit) =
             (self.account().await?, Arc::clone(&self.budget), Arc::clone(&self.audit));
-        let config = connections::plugin_config(integration, secrets, state, limits)?;
+        let config = connections::plugin_config(integration, &settings, secrets, state, limits)?;
         Ok(plugin.exchange(PluginConfig { account, budget, audit, ..config }))
     }
 
@@ -541,6 +548,7 @@ impl Tenant {
                 described.facts.insert(digest.clone(), facts(&inspection));
                 manifests.insert(digest.as_str(), inspection.manifest);
             }
+            self.check_draft(draft, &mut manifests).await?;
             // Known problems are reported without asking a remote system first.
             if draft.needed && prepared.problems.is_empty() {
                 let exchange = self.run_plugin(&draft.integration, bytes, draft.secrets.clone()).await?;
@@ -553,14 +561,9 @@ impl Tenant {
         }
         let mut plan = self.configuration.apply(file, inputs, &described, options).await?;
         for draft in &prepared.drafts {
-            let digest = draft.integration.digest.as_str();
-            if !manifests.contains_key(digest)
-                && let Ok(manifest) = self.manifest(digest).await
-            {
-                manifests.insert(digest, manifest);
-            }
-            let unknown =
-                manifests.get(digest).map(|manifest| settings::unknown(&draft.integration, manifest));
+            let unknown = manifests
+                .get(draft.integration.digest.as_str())
+                .map(|manifest| settings::unknown(&draft.integration, manifest));
             plan.notices.extend(unknown.unwrap_or_default().into_iter().map(|name| Notice {
                 position: None,
                 part: format!("integration {}", draft.integration.name),
@@ -569,6 +572,21 @@ impl Tenant {
             }));
         }
         Ok(plan)
+    }
+
+    /// Checks the settings of a draft, where its manifest can be read; else the notice comes with the run that needs it.
+    async fn check_draft<'d>(
+        &self,
+        draft: &'d Draft,
+        manifests: &mut BTreeMap<&'d str, Manifest>,
+    ) -> Result<(), TenantError> {
+        let digest = draft.integration.digest.as_str();
+        if !manifests.contains_key(digest)
+            && let Ok(manifest) = self.manifest(digest).await
+        {
+            manifests.insert(digest, manifest);
+        }
+        manifests.get(digest).map_or(Ok(()), |manifest| settings::fit(&draft.integration, manifest))
     }
 
     async fn describe(&self, name: &str, exchange: &dyn Exchange) -> Result<Description, TenantError> {

@@ -50,8 +50,9 @@ pub use compile::disk_cache::{CacheError, CacheMacKey};
 pub use component::inspect::{InspectError, Inspection};
 pub use component::interface::Capability;
 pub use component::manifest::{
-    AskInWords, AskedHost, HostAsk, MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError, SecretAsk,
-    SecretUse, SettingAsk, StateAsk, fill,
+    AskInWords, AskedHost, Expected, HostAsk, MANIFEST_FILE, MANIFEST_SECTION, Manifest, ManifestError,
+    ObjectAsk, SecretAsk, SecretUse, SettingAsk, SettingError, SettingKind, SettingValue, SignatureAlgorithm,
+    SignatureEncoding, SignaturePattern, SignatureScheme, StateAsk, USUAL_HEADERS, WebhookAsk, fill,
 };
 pub use egress::audit::{Audit, HttpCall, LogLine, NoAudit};
 pub use egress::budget::{BudgetError, BudgetInMemory, CallBudget, CallRate, Drawn, Held, held_from};

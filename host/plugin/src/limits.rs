@@ -284,7 +284,7 @@ limits! {
         "Body of a request."
     http_response_bytes "http-response-bytes" Bytes = 16 * MIB, at most 256 * MIB;
         "Body of a response."
-    http_header_bytes "http-header-bytes" Bytes = 64 * KIB, at most MIB;
+    http_header_bytes "http-header-bytes" Bytes = 64 * KIB, at most 384 * KIB;
         "Total size of the headers of a request or a response."
     http_headers "http-headers" Count = 128, at most 1000;
         "Number of headers of a request or a response."

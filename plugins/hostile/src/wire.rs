@@ -13,6 +13,7 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
     match name {
         "use-after-drop" => use_after_drop(),
         "many-headers" => many_headers(),
+        "header" => told(fetch(Method::Get, &setting("url"), &[(setting("text").as_str(), "own")], &[])),
         "two-lengths" => told(fetch(
             Method::Post,
             &setting("url"),

@@ -128,9 +128,60 @@ async fn headers_have_an_end_in_both_directions() {
     insta::assert_snapshot!(all, @r"
     unavailable: ErrorCode::HttpRequestHeaderSectionSize(None); limit http-headers of 128 reached (asked for: 201)
     limit: the plugin was stopped in report: limit http-header-bytes of 64 KiB reached
-    unavailable: ErrorCode::HttpProtocolError
+    unavailable: ErrorCode::HttpResponseHeaderSectionSize(None); limit http-headers of 128 reached
     unavailable: ErrorCode::HttpResponseHeaderSectionSize(None); limit http-header-bytes of 64 KiB reached (asked for: 195.3 KiB)
     ");
+}
+
+#[tokio::test]
+async fn a9_as_many_headers_arrive_as_the_limit_allows() {
+    for (limit, count, expected) in [
+        (128, 127, "told: 200"),
+        (128, 128, "limit http-headers of 128 reached (asked for: 129)"),
+        (128, 400, "limit http-headers of 128 reached"),
+        (1000, 999, "told: 200"),
+        (1000, 1001, "limit http-headers of 1000 reached"),
+    ] {
+        let server = Server::start(move |_| {
+            let headers: String = (0..count).map(|n| format!("x-{n}: {n}\r\n")).collect();
+            format!("HTTP/1.1 200 OK\r\n{headers}content-length: 0\r\n\r\n").into_bytes()
+        })
+        .await;
+        let mut config = granted(&[("attack", "http")], &server);
+        config.limits.http_headers = limit;
+        let error = fails(config).await.to_string();
+        assert!(error.contains(expected), "{limit} {count}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn x14_a_header_that_the_manifest_does_not_list_is_not_sent() {
+    let names = [
+        "x-shopify-access-token",
+        "x-goog-api-key",
+        "x-http-method-override",
+        "x-original-url",
+        "true-client-ip",
+        "range",
+    ];
+    for name in names {
+        let server = Server::start(|_| answer("200 OK", &[], b"hello")).await;
+        let error = fails(granted(&[("attack", "header"), ("text", name)], &server)).await;
+        assert_eq!(error.code, codes::MISCONFIGURED, "{error}");
+        assert_eq!(error.remedies, [Remedy::ReportToAuthor]);
+        let told = format!(
+            "the plugin tried to send the header {name} to {}/path, which its manifest does not list",
+            server.url
+        );
+        assert!(error.reason.contains(&told), "{error}");
+        assert!(server.requests().is_empty());
+    }
+    for name in ["accept", "Content-Type", "x-auth-token"] {
+        let server = Server::start(|_| answer("200 OK", &[], b"hello")).await;
+        let error = fails(granted(&[("attack", "header"), ("text", name)], &server)).await;
+        assert!(error.to_string().contains("told: 200"), "{name}: {error}");
+        assert_eq!(server.requests().len(), 1);
+    }
 }
 
 /// A server that reads a request and then runs `behave`.

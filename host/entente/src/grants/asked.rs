@@ -16,7 +16,7 @@ pub(super) fn add(hosts: &mut Vec<String>, more: impl IntoIterator<Item = String
     }
 }
 
-/// Adds everything that a manifest asks for, as far as the settings say where. Tells what could not be granted.
+/// Adds everything that a manifest asks for, as far as the settings, with their defaults, say where. Tells what could not be granted.
 pub(super) fn grant_all(
     grants: &mut Grants,
     manifest: &Manifest,
@@ -93,8 +93,9 @@ pub(super) fn useless(
     let of_secrets = grants.secrets.values().flat_map(|grant| &grant.hosts);
     let granted: BTreeSet<&String> =
         grants.http.iter().chain(of_secrets).filter(|_| !manifest.hosts.is_empty()).collect();
+    let settings = manifest.effective(&integration.settings);
     for host in granted {
-        if let Some(grant) = fill(host, &integration.settings).ok().and_then(|text| text.parse().ok())
+        if let Some(grant) = fill(host, &settings).ok().and_then(|text| text.parse().ok())
             && !is_asked_for(&grant)
         {
             useless.push(IntegrationNotice::HostNotAsked { host: host.clone() });

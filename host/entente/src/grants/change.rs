@@ -167,7 +167,7 @@ pub(crate) fn decide_grant(
         (grants.http, grants.secrets) = Default::default();
     }
     let left = match request.all {
-        true => grant_all(&mut grants, manifest, &integration.settings),
+        true => grant_all(&mut grants, manifest, &manifest.effective(&integration.settings)),
         false => Vec::new(),
     };
     widen(&mut grants, &integration.name, manifest, request)?;
@@ -202,7 +202,7 @@ pub(crate) fn grants_of_new<'a>(
     if !hosts.is_empty() {
         secrets.for_each(|secret| grant_secret(&mut grants, manifest, secret, hosts.to_vec()));
     }
-    let left = if all { grant_all(&mut grants, manifest, settings) } else { Vec::new() };
+    let left = if all { grant_all(&mut grants, manifest, &manifest.effective(settings)) } else { Vec::new() };
     (grants, left)
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn decide_upgrade(integration: &Integration, old: &Manifest, new: &Ma
     // Only what is new: what was asked for before and is not granted was kept back.
     let notices = match more.asks().is_empty() {
         true => Vec::new(),
-        false => grant_all(&mut grants, &more, &integration.settings),
+        false => grant_all(&mut grants, &more, &new.effective(&integration.settings)),
     };
     let widened = GrantDifference::beyond(&grants, &integration.grants);
     UpgradeDecision { more, less, grants, widened, notices }

@@ -104,6 +104,9 @@ impl Tenant {
             configuration.draft_integration(&new.name, &plugin, new.settings, grants, new.secrets).await?;
         let integration = &draft.integration;
         notices.extend(unknown_settings(integration, &manifest, |_| true));
+        if let Err(error) = settings::fit(integration, &manifest) {
+            return Err(TenantError::NotAdded { integration: new.name, notices, error: Box::new(error) });
+        }
         match self.add_integration(&draft, !new.no_sync).await {
             Ok((added, left_out)) => {
                 let left_out = left_out.into_iter().map(|text| IntegrationNotice::LeftOut { text });
@@ -125,7 +128,11 @@ impl Tenant {
         change: IntegrationChange,
     ) -> Result<Changed, TenantError> {
         let configuration = self.configuration();
-        configuration.integration(name).await?;
+        let before = configuration.integration(name).await?;
+        // Only those that are given: one of before may be what another change mends.
+        if let Ok(manifest) = self.manifest(&before.digest).await {
+            settings::fit(&Integration { settings: change.settings.clone(), ..before }, &manifest)?;
+        }
         for (secret, text) in &change.secrets {
             configuration.set_secret(name, secret, text).await?;
         }

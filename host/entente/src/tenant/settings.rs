@@ -1,8 +1,10 @@
-//! Unknown and missing settings of an integration, by its plugin's manifest.
+//! Unknown, missing and wrong settings of an integration, by its plugin's manifest.
 
+use super::TenantError;
 use crate::config::Integration;
 use entente_core::Value;
 use entente_plugin::{Manifest, SettingAsk};
+use std::collections::BTreeMap;
 
 /// Settings that the manifest does not name: the plugin never sees them, and they are probably misspelt.
 pub(super) fn unknown(integration: &Integration, manifest: &Manifest) -> Vec<String> {
@@ -10,8 +12,32 @@ pub(super) fn unknown(integration: &Integration, manifest: &Manifest) -> Vec<Str
     integration.settings.keys().filter(|name| !known(name)).cloned().collect()
 }
 
+/// The settings that the plugin is given: with the defaults of its manifest, each in its kind.
+///
+/// # Errors
+/// [`TenantError::NotSet`] and [`TenantError::Setting`], for the first one that is missing or does not fit.
+pub(super) fn checked(
+    integration: &Integration,
+    manifest: &Manifest,
+) -> Result<BTreeMap<String, Value>, TenantError> {
+    if let Some(ask) = missing(integration, manifest) {
+        let (integration, setting, reason) = (integration.name.clone(), ask.name.clone(), ask.reason.clone());
+        return Err(TenantError::NotSet { integration, setting, reason });
+    }
+    fit(integration, manifest)?;
+    Ok(manifest.effective(&integration.settings))
+}
+
+/// Checks that the settings of an integration have the kinds that the manifest tells.
+pub(super) fn fit(integration: &Integration, manifest: &Manifest) -> Result<(), TenantError> {
+    manifest.check_settings(&integration.settings).map_err(|error| TenantError::Setting {
+        integration: integration.name.clone(),
+        error: Box::new(error),
+    })
+}
+
 /// The first required setting that is not set.
-pub(super) fn missing<'a>(integration: &Integration, manifest: &'a Manifest) -> Option<&'a SettingAsk> {
+fn missing<'a>(integration: &Integration, manifest: &'a Manifest) -> Option<&'a SettingAsk> {
     manifest
         .settings
         .iter()

@@ -96,9 +96,10 @@ impl ErrorCode {
             TenantError::NoPair(_) => Self::Unknown,
             TenantError::Busy { .. } => Self::Busy,
             TenantError::Hub(error) => Self::of_hub(error),
-            TenantError::Grant(_) | TenantError::UnknownLimit(_) | TenantError::Archive { .. } => {
-                Self::Invalid
-            }
+            TenantError::Grant(_)
+            | TenantError::UnknownLimit(_)
+            | TenantError::Archive { .. }
+            | TenantError::Setting { .. } => Self::Invalid,
             TenantError::NotSet { .. } => Self::NotSet,
             TenantError::Disabled(_) => Self::Disabled,
             TenantError::Limit(_) => Self::Limit,

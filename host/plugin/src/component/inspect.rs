@@ -127,6 +127,11 @@ pub enum InspectError {
     /// Its manifest cannot be read.
     #[error("{0}; report it to the author of the plugin")]
     Manifest(#[from] ManifestError),
+    /// Its manifest has webhooks, and it exports nothing that reads them.
+    #[error(
+        "the manifest of the plugin has a webhook, but the plugin does not export 'webhook'; leave one out, or add the other"
+    )]
+    NoWebhook,
     /// It imports a capability that its manifest does not ask for.
     #[error(
         "the plugin {words}, but its manifest does not ask for that; the author says so, with the reason, in {MANIFEST_FILE} beside Cargo.toml and builds it again"
@@ -214,6 +219,9 @@ impl Inspection {
     /// # Errors
     /// [`InspectError::NotAsked`].
     pub fn check_asks(&self) -> Result<(), InspectError> {
+        if self.manifest.webhook.is_some() && !self.webhook {
+            return Err(InspectError::NoWebhook);
+        }
         for ask in &self.asks {
             let asked = match ask {
                 Capability::Http => !self.manifest.hosts.is_empty(),

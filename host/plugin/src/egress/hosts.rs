@@ -1,13 +1,17 @@
-//! The egress allow list of an integration: a request leaves only where the manifest *and* a grant allow it.
+//! The egress allow list of an integration: a request leaves only where the manifest *and* a grant allow it, with headers
+//! that the manifest lists.
 
 use crate::address::grant::{HttpGrant, Target};
-use crate::component::manifest::AskedHost;
+use crate::component::manifest::{AskedHost, USUAL_HEADERS};
+use http::HeaderName;
 
 /// The intersection of the manifest's hosts and the operator's grants.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hosts {
     pub(crate) asked: Vec<AskedHost>,
     pub(crate) granted: Vec<HttpGrant>,
+    /// The headers that the manifest lists, in lower case.
+    pub(crate) headers: Vec<String>,
 }
 
 impl Hosts {
@@ -20,6 +24,12 @@ impl Hosts {
 
     pub(super) fn grants(&self, target: &Target) -> bool {
         self.granted.iter().any(|grant| grant.allows(target))
+    }
+
+    /// Whether the plugin may send a header, those of its secrets apart. A list of what is allowed: the names under which
+    /// services take a key, or another address or method than the request's own, cannot all be known.
+    pub(super) fn sends(&self, header: &HeaderName) -> bool {
+        USUAL_HEADERS.contains(&header.as_str()) || self.headers.iter().any(|name| name == header.as_str())
     }
 
     pub(super) fn allows(&self, target: &Target) -> bool {
@@ -40,6 +50,7 @@ mod tests {
                 .filter_map(|text| AskedHost::of(text, &std::collections::BTreeMap::new()))
                 .collect(),
             granted: granted.iter().map(|text| text.parse().unwrap()).collect(),
+            headers: Vec::new(),
         };
         let table: [(&[&str], &[&str], bool); 7] = [
             (&["https://api.example.com"], &["https://api.example.com"], true),

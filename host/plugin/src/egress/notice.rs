@@ -2,6 +2,7 @@
 
 use super::budget::Held;
 use super::secrets::SecretError;
+use crate::component::manifest::MANIFEST_FILE;
 use crate::limits::LimitReached;
 use entente_sync::Remedy;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,8 @@ use std::time::Duration;
 pub(crate) enum Notice {
     /// The manifest does not ask for the host.
     NotAsked { url: String },
+    /// The manifest does not list the header.
+    Header { name: String, url: String },
     /// The host is not granted.
     Denied { url: String, grant: String },
     /// The host is granted, but resolves to an address that is not.
@@ -58,6 +61,10 @@ impl Notice {
             Notice::NotAsked { url } => format!(
                 "the plugin tried to call {url}, which its manifest does not ask for, so that it cannot be granted"
             ),
+            Notice::Header { name, url } => format!(
+                "the plugin tried to send the header {name} to {url}, which its manifest does not list; its author adds it to \
+                 the list 'headers' in {MANIFEST_FILE}"
+            ),
             Notice::Denied { url, grant } if grant.is_empty() => {
                 format!("the plugin tried to call an address that is never allowed: {url}")
             }
@@ -81,6 +88,7 @@ impl Notice {
         let integration = integration.to_owned();
         match self {
             Notice::NotAsked { .. } => vec![Remedy::ShowGrants { integration }],
+            Notice::Header { .. } => vec![Remedy::ReportToAuthor],
             Notice::Denied { grant, .. } if grant.is_empty() => Vec::new(),
             Notice::Denied { grant, .. } | Notice::Address { grant, .. } => {
                 vec![Remedy::GrantHost { integration, host: grant.clone() }]

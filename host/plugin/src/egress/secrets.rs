@@ -77,6 +77,7 @@ impl BoundSecret {
             hosts: Hosts {
                 asked: ask.hosts.iter().filter_map(|host| AskedHost::of(host, settings)).collect(),
                 granted: grant.hosts,
+                headers: Vec::new(),
             },
             header: asked.or(grant.header),
             no_header,
@@ -228,6 +229,15 @@ impl Placeholders {
         }
         self.0.push_back(Placeholder { text: text.clone(), secret: name.to_owned(), meaning });
         Ok(text)
+    }
+
+    /// Whether the value of a header is a placeholder, alone or after an authentication scheme.
+    pub(super) fn is_one(&self, value: &HeaderValue) -> bool {
+        let is = |text: &str, placeholder: &Placeholder| {
+            text.strip_suffix(placeholder.text.as_str())
+                .is_some_and(|scheme| scheme.is_empty() || is_scheme(scheme))
+        };
+        value.to_str().is_ok_and(|text| self.0.iter().any(|placeholder| is(text, placeholder)))
     }
 
     /// Replaces placeholders by their secrets in the granted header or query parameter. Anywhere else they

@@ -10,13 +10,13 @@ use super::notice::{Notice, Notices};
 use super::resolve::{Checked, Lookup};
 use super::scrub::Scrubber;
 use super::secrets::{Placeholders, SecretError, Vault};
-use super::wire::{chain, connect_error};
+use super::wire::{chain, connect_error, too_many_headers};
 use crate::address::grant::Target;
 use crate::fair::account::TenantAccount;
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use reqwest::Url;
 use std::collections::{HashMap, VecDeque};
@@ -107,6 +107,10 @@ impl Channel {
             .retry(reqwest::retry::never())
             .no_proxy()
             .referer(false)
+            // More than the limit, so that it is this host that counts and tells how many; else hyper ends at 100.
+            .http1_max_headers(
+                usize::try_from(self.limits.http_headers).unwrap_or(usize::MAX).saturating_add(100),
+            )
             .connect_timeout(Limits::time(self.limits.http_connect_time))
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(usize::try_from(self.limits.http_parallel).unwrap_or(usize::MAX));
@@ -236,23 +240,7 @@ impl Egress {
             return Err(self.deny(Notice::Denied { url: shown(&url), grant: target.to_string() }));
         }
         let mut headers = parts.headers;
-        check_headers(&headers, limits).map_err(|limit| {
-            reached(entry, &self.notices, limit);
-            Error::HttpRequestHeaderSectionSize(None)
-        })?;
-        strip(&mut headers);
-        self.placeholders.fill(&self.channel.vault, &target, &mut url, &mut headers).map_err(|other| {
-            entry.denied("secret");
-            let notice = Notice::Secret { url: target.to_string(), secret: clean(&other.0, 100) };
-            self.deny(notice)
-        })?;
-        if self.channel.scrubber.is_some() {
-            // A compressed response cannot be searched for secrets.
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        }
-        headers
-            .entry(header::USER_AGENT)
-            .or_insert(HeaderValue::from_static(concat!("entente/", env!("CARGO_PKG_VERSION"))));
+        self.check_headers(&mut headers, &target, &mut url, entry)?;
         let options = options.unwrap_or_default();
         let shorter = |host: u64, guest: Option<Duration>| {
             guest.map_or(Limits::time(host), |guest| guest.min(Limits::time(host)))
@@ -279,6 +267,41 @@ impl Egress {
             patience,
             entry,
         })
+    }
+
+    /// Headers as they go out: those that the manifest lists, with secrets in the place of placeholders.
+    fn check_headers(
+        &self,
+        headers: &mut HeaderMap,
+        target: &Target,
+        url: &mut Url,
+        entry: &mut AuditEntry,
+    ) -> Result<(), Error> {
+        check_headers(headers, &self.channel.limits).map_err(|limit| {
+            reached(entry, &self.notices, limit);
+            Error::HttpRequestHeaderSectionSize(None)
+        })?;
+        strip(headers);
+        let allowed = |(name, value): &(&HeaderName, &HeaderValue)| {
+            self.channel.hosts.sends(name) || self.placeholders.is_one(value)
+        };
+        if let Some((name, _)) = headers.iter().find(|header| !allowed(header)) {
+            entry.denied("header");
+            return Err(self.deny(Notice::Header { name: clean(name.as_str(), 100), url: shown(url) }));
+        }
+        self.placeholders.fill(&self.channel.vault, target, url, headers).map_err(|other| {
+            entry.denied("secret");
+            let notice = Notice::Secret { url: target.to_string(), secret: clean(&other.0, 100) };
+            self.deny(notice)
+        })?;
+        if self.channel.scrubber.is_some() {
+            // A compressed response cannot be searched for secrets.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        headers
+            .entry(header::USER_AGENT)
+            .or_insert(HeaderValue::from_static(concat!("entente/", env!("CARGO_PKG_VERSION"))));
+        Ok(())
     }
 
     fn deny(&self, notice: Notice) -> Error {
@@ -387,6 +410,10 @@ impl Prepared {
             // Without the URL, which may contain a secret by now.
             let error = error.without_url();
             tracing::debug!(integration = channel.integration, error = %chain(&error), "a request of the plugin failed");
+            if too_many_headers(&error) {
+                self.reached(limits.http_headers(None));
+                return Error::HttpResponseHeaderSectionSize(None);
+            }
             let error = connect_error(&error, &self.url, &self.notices);
             if matches!(error, Error::HttpRequestDenied) {
                 self.entry.denied("address");
@@ -558,7 +585,8 @@ mod tests {
             Vault::new(std::collections::BTreeMap::new(), vec![], &[], &std::collections::BTreeMap::new());
         let granted =
             grants.iter().map(|grant| grant.replace("PORT", &port.to_string()).parse().unwrap()).collect();
-        let hosts = Hosts { asked: vec![crate::component::manifest::AskedHost::Any], granted };
+        let hosts =
+            Hosts { asked: vec![crate::component::manifest::AskedHost::Any], granted, headers: vec![] };
         let context = ChannelContext {
             digest: "d1",
             account: Arc::default(),

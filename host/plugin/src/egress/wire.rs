@@ -30,6 +30,11 @@ fn cause<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error +
     causes(error).find_map(|error| error.downcast_ref::<E>())
 }
 
+/// Whether the head of a response has more headers than were allowed to be read.
+pub(super) fn too_many_headers(error: &reqwest::Error) -> bool {
+    cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large)
+}
+
 pub(super) fn connect_error(error: &reqwest::Error, url: &Url, notices: &Notices) -> Error {
     if let Some(denied) = cause::<AddressDenied>(error) {
         let grant = format!("{}://{}", url.scheme(), denied.grantable());

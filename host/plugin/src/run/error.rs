@@ -169,7 +169,11 @@ fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice])
     // Where a permission is missing, retrying does not help, whatever code the plugin chose.
     let (code, after) = match notices.first() {
         Some(
-            Notice::NotAsked { .. } | Notice::Denied { .. } | Notice::Address { .. } | Notice::Secret { .. },
+            Notice::NotAsked { .. }
+            | Notice::Header { .. }
+            | Notice::Denied { .. }
+            | Notice::Address { .. }
+            | Notice::Secret { .. },
         ) => (codes::MISCONFIGURED, None),
         // The code that a remote system would answer that limits calls itself.
         Some(Notice::Spent { after, .. }) => {

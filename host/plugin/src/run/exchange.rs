@@ -105,15 +105,18 @@ struct Running {
 impl PluginExchange {
     pub(crate) fn new(plugin: Arc<Plugin>, lookup: Lookup, config: PluginConfig) -> Self {
         let manifest = &plugin.inspection.manifest;
-        let vault = Vault::new(config.secrets, config.secret_grants, &manifest.secrets, &config.settings);
-        let hosts = Hosts { asked: manifest.hosts_with(&config.settings), granted: config.http };
+        let settings = manifest.effective(&config.settings);
+        let vault = Vault::new(config.secrets, config.secret_grants, &manifest.secrets, &settings);
+        let hosts = Hosts {
+            asked: manifest.hosts_with(&settings),
+            granted: config.http,
+            headers: manifest.headers.clone(),
+        };
         let withheld = (config.no_state && plugin.inspection.asks.contains(&Capability::State)).then(|| {
             let reason = "the plugin needs to keep a few bytes between runs, which is not granted";
             let remedy = Remedy::GrantState { integration: config.integration.clone() };
             ExchangeError::new(codes::MISCONFIGURED, reason).with([remedy])
         });
-        let mut settings = config.settings;
-        settings.retain(|name, _| manifest.settings.iter().any(|ask| ask.name == *name));
         let digest = plugin.inspection.digest.as_str();
         let context =
             ChannelContext { digest, account: config.account, budget: config.budget, audit: config.audit };
@@ -273,6 +276,8 @@ impl Exchange for PluginExchange {
             self.call("describe", false, &(), |plugin, store| plugin.describe(store, &self.limits), Ok);
         let (mut description, _) = called.await?;
         description.address.clone_from(&self.address);
+        // Here, so that no mapping and no order can name what the operator has not been shown.
+        self.plugin.inspection.manifest.narrow(&mut description.objects);
         let objects = description
             .objects
             .iter()

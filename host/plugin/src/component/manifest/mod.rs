@@ -5,9 +5,22 @@
 //! and what the operator has granted. An operator who grants too much, or keeps a stale grant, therefore
 //! loses nothing.
 
-use crate::address::grant::HttpGrant;
+mod address;
+mod object;
+mod setting;
+mod webhook;
+
+pub use address::{AskedHost, fill};
+pub use object::ObjectAsk;
+pub use setting::{Expected, SettingAsk, SettingError, SettingKind, SettingValue};
+pub use webhook::{SignatureAlgorithm, SignatureEncoding, SignaturePattern, SignatureScheme, WebhookAsk};
+
 use crate::text::clean;
+use address::{check_address, names_in, place, whole};
 use entente_core::Value;
+use entente_sync::Object;
+use http::HeaderName;
+use object::{check_objects, more_objects};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,6 +35,28 @@ const FORMAT: u32 = 1;
 /// The limit of entries of a kind: an operator reads them all.
 const MOST_ASKS: usize = 50;
 const MOST_TEXT: usize = 300;
+
+/// The headers that a plugin may send without its manifest listing them: none of them is a credential, or makes another
+/// request of the one that the operator sees in the log.
+pub const USUAL_HEADERS: &[&str] =
+    &["accept", "accept-encoding", "accept-language", "cache-control", "content-type", "user-agent"];
+/// The headers that the host sets, or leaves out.
+const OF_THE_HOST: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+];
 
 /// The capabilities that a plugin asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +82,15 @@ pub struct Manifest {
     /// The settings that it reads.
     #[serde(default, rename = "setting", skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<SettingAsk>,
+    /// The headers that it sends beside those that every plugin may send ([`USUAL_HEADERS`]) and those of its secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<String>,
+    /// The objects that it reads and writes; empty: every object that it describes.
+    #[serde(default, rename = "object", skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<ObjectAsk>,
+    /// The webhooks that it reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookAsk>,
     /// The reason for keeping state between calls; `None` where it keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<StateAsk>,
@@ -97,19 +141,6 @@ pub enum SecretUse {
     Sign,
 }
 
-/// A setting that a plugin reads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SettingAsk {
-    /// Its name.
-    pub name: String,
-    /// Whether the plugin requires it.
-    #[serde(default)]
-    pub required: bool,
-    /// Its description, for the operator.
-    pub reason: String,
-}
-
 /// The request to keep state between calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -138,6 +169,9 @@ impl Default for Manifest {
             hosts: Vec::new(),
             secrets: Vec::new(),
             settings: Vec::new(),
+            headers: Vec::new(),
+            objects: Vec::new(),
+            webhook: None,
             state: None,
         }
     }
@@ -206,6 +240,9 @@ impl Manifest {
         Self {
             hosts: self.hosts.iter().filter(new_host).cloned().collect(),
             secrets: self.secrets.iter().filter_map(new_secret).collect(),
+            headers: self.headers.iter().filter(|name| !before.headers.contains(name)).cloned().collect(),
+            objects: more_objects(&self.objects, &before.objects),
+            webhook: self.webhook.clone().filter(|webhook| before.webhook.as_ref() != Some(webhook)),
             state: self.state.clone().filter(|_| before.state.is_none()),
             ..Self::default()
         }
@@ -222,27 +259,21 @@ impl Manifest {
             add("host", Some(&host.address), words, &host.reason);
         }
         for secret in &self.secrets {
-            let places: Vec<String> = secret.hosts.iter().map(|host| place(host)).collect();
-            let form = match (&secret.header, &secret.query) {
-                (Some(header), Some(query)) => format!(" in the header {header} or as the parameter {query}"),
-                (Some(header), None) => format!(" in the header {header}"),
-                (None, Some(query)) => format!(" in a header or as the parameter {query}"),
-                (None, None) => " in a header".to_owned(),
-            };
-            let words = match secret.usage {
-                SecretUse::Send => {
-                    format!("has the secret {} sent to {}{form}", secret.name, places.join(" and "))
-                }
-                SecretUse::Sign => {
-                    format!("has texts signed with the secret {}, which is never sent", secret.name)
-                }
-            };
-            add("secret", Some(&secret.name), words, &secret.reason);
+            add("secret", Some(&secret.name), secret.words(), &secret.reason);
         }
         for setting in &self.settings {
-            let must = if setting.required { ", which must be set" } else { "" };
-            let words = format!("reads the setting {}{must}", setting.name);
+            let words = format!("reads the setting {}{}", setting.name, setting.words());
             add("setting", Some(&setting.name), words, &setting.reason);
+        }
+        if !self.headers.is_empty() {
+            let words = format!("sends the headers {}", self.headers.join(", "));
+            add("headers", None, words, "beside those that every plugin may send");
+        }
+        for object in &self.objects {
+            add("object", Some(&object.name), object.words(), &object.reason);
+        }
+        if let Some(webhook) = &self.webhook {
+            add("webhook", None, webhook.words(), &webhook.reason);
         }
         if let Some(state) = &self.state {
             add("state", None, "keeps a few bytes between runs".to_owned(), &state.reason);
@@ -250,10 +281,56 @@ impl Manifest {
         asks
     }
 
+    /// The settings that the plugin reads: of those that it names, what was set, in the kind that it has, and else the
+    /// default. A value that does not fit is left out; [`Manifest::check_settings`] says so.
+    pub fn effective(&self, settings: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+        let value = |ask: &SettingAsk| {
+            let set = settings.get(&ask.name).filter(|value| !value.is_blank() || ask.default.is_none());
+            let default = || ask.default.as_ref().map(Value::from);
+            ask.read(&set.cloned().or_else(default)?).ok()
+        };
+        self.settings.iter().filter_map(|ask| Some((ask.name.clone(), value(ask)?))).collect()
+    }
+
+    /// Checks the settings of an integration against what the manifest says about them. A blank one counts as not set.
+    ///
+    /// # Errors
+    /// [`SettingError`], for the first one that does not fit.
+    pub fn check_settings(&self, settings: &BTreeMap<String, Value>) -> Result<(), SettingError> {
+        for ask in &self.settings {
+            let Some(value) = settings.get(&ask.name).filter(|value| !value.is_blank()) else { continue };
+            let read = ask.read(value)?;
+            let patterns = || {
+                let secrets = self.secrets.iter().flat_map(|secret| &secret.hosts);
+                self.hosts.iter().map(|host| &host.address).chain(secrets)
+            };
+            let filled = BTreeMap::from([(ask.name.clone(), read)]);
+            let named = |pattern: &&String| names_in(pattern).any(|name| name == ask.name);
+            for pattern in patterns().filter(named) {
+                match whole(pattern) {
+                    Some(_) if AskedHost::of(pattern, &filled).is_none() => {
+                        return Err(ask.wrong(value, Expected::Address));
+                    }
+                    None if fill(&format!("{{{}}}", ask.name), &filled).is_err() => {
+                        return Err(ask.wrong(value, Expected::HostPart));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves out of the objects that a plugin describes those and the fields that its manifest does not name.
+    pub(crate) fn narrow(&self, objects: &mut Vec<Object>) {
+        object::narrow(&self.objects, objects);
+    }
+
     /// The hosts asked for, with these settings filled in. A pattern whose settings are not set asks for
     /// nothing.
     pub fn hosts_with(&self, settings: &BTreeMap<String, Value>) -> Vec<AskedHost> {
-        self.hosts.iter().filter_map(|host| AskedHost::of(&host.address, settings)).collect()
+        let settings = self.effective(settings);
+        self.hosts.iter().filter_map(|host| AskedHost::of(&host.address, &settings)).collect()
     }
 
     /// The request for a secret.
@@ -262,67 +339,143 @@ impl Manifest {
     }
 
     fn checked(mut self) -> Result<Self, ManifestError> {
+        self.check_counts()?;
+        self.clean_texts()?;
+        check_names("setting", self.settings.iter().map(|ask| ask.name.as_str()), true)?;
+        check_names("secret", self.secrets.iter().map(|ask| ask.name.as_str()), false)?;
+        self.settings.iter_mut().try_for_each(SettingAsk::checked)?;
+        let settings: BTreeSet<&str> = self.settings.iter().map(|ask| ask.name.as_str()).collect();
+        for host in &self.hosts {
+            check_address(&host.address, &settings)?;
+        }
+        for secret in &self.secrets {
+            secret.checked(&settings)?;
+        }
+        let headers = self.headers.iter().map(|name| header(name)).collect::<Result<BTreeSet<_>, _>>()?;
+        self.headers = headers.into_iter().collect();
+        self.check_own_values()?;
+        check_objects(&self.objects)?;
+        if let Some(webhook) = &self.webhook {
+            webhook.checked(&self.secrets)?;
+        }
+        Ok(self)
+    }
+
+    /// Checks that the defaults and choices of settings fit what the settings fill.
+    fn check_own_values(&self) -> Result<(), ManifestError> {
+        for ask in &self.settings {
+            for value in ask.choices.iter().chain(&ask.default) {
+                let settings = BTreeMap::from([(ask.name.clone(), Value::from(value))]);
+                self.check_settings(&settings).map_err(|error| ManifestError(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_counts(&self) -> Result<(), ManifestError> {
         let refuse = |why: String| Err(ManifestError(why));
-        for (what, count) in
-            [("host", self.hosts.len()), ("secret", self.secrets.len()), ("setting", self.settings.len())]
-        {
+        for (what, count) in [
+            ("host", self.hosts.len()),
+            ("secret", self.secrets.len()),
+            ("setting", self.settings.len()),
+            ("header", self.headers.len()),
+        ] {
             if count > MOST_ASKS {
                 return refuse(format!(
                     "it asks for {count} of the kind {what}; {MOST_ASKS} can be asked for"
                 ));
             }
         }
+        Ok(())
+    }
+
+    /// Truncates and escapes its texts, which are untrusted.
+    fn clean_texts(&mut self) -> Result<(), ManifestError> {
         for text in [&mut self.name, &mut self.version, &mut self.description] {
             *text = clean(text, MOST_TEXT as u64);
         }
         let reasons = self.hosts.iter_mut().map(|ask| &mut ask.reason);
         let reasons = reasons.chain(self.secrets.iter_mut().map(|ask| &mut ask.reason));
         let reasons = reasons.chain(self.settings.iter_mut().map(|ask| &mut ask.reason));
+        let reasons = reasons.chain(self.objects.iter_mut().map(|ask| &mut ask.reason));
+        let reasons = reasons.chain(self.webhook.iter_mut().map(|ask| &mut ask.reason));
         for reason in reasons.chain(self.state.iter_mut().map(|ask| &mut ask.reason)) {
             if reason.trim().is_empty() {
-                return refuse("something is asked for without a reason; write what it is for".to_owned());
+                return Err(ManifestError(
+                    "something is asked for without a reason; write what it is for".to_owned(),
+                ));
             }
             *reason = clean(reason, MOST_TEXT as u64);
         }
-        check_names("setting", self.settings.iter().map(|ask| ask.name.as_str()), true)?;
-        check_names("secret", self.secrets.iter().map(|ask| ask.name.as_str()), false)?;
-        let settings: BTreeSet<&str> = self.settings.iter().map(|ask| ask.name.as_str()).collect();
-        for host in &self.hosts {
-            check_address(&host.address, &settings)?;
-        }
-        for secret in &self.secrets {
-            let name = &secret.name;
-            match secret.usage {
-                SecretUse::Send if secret.hosts.is_empty() => {
-                    return refuse(format!("the secret '{name}' names no hosts that it is sent to"));
-                }
-                SecretUse::Sign
-                    if !secret.hosts.is_empty() || secret.header.is_some() || secret.query.is_some() =>
-                {
-                    return refuse(format!(
-                        "the secret '{name}' signs, so it cannot be sent: leave out hosts, header and query"
-                    ));
-                }
-                _ => {}
-            }
-            for host in &secret.hosts {
-                check_address(host, &settings)?;
-            }
-            if let Some(header) = &secret.header
-                && http::HeaderName::from_bytes(header.as_bytes()).is_err()
-            {
-                return refuse(format!("'{}' is not the name of a header", clean(header, 100)));
-            }
-            if let Some(query) = &secret.query
-                && (query.is_empty()
-                    || query.len() > 100
-                    || !query.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)))
-            {
-                return refuse(format!("'{}' is not the name of a parameter", clean(query, 100)));
-            }
-        }
-        Ok(self)
+        Ok(())
     }
+}
+
+impl SecretAsk {
+    fn words(&self) -> String {
+        let places: Vec<String> = self.hosts.iter().map(|host| place(host)).collect();
+        let form = match (&self.header, &self.query) {
+            (Some(header), Some(query)) => format!(" in the header {header} or as the parameter {query}"),
+            (Some(header), None) => format!(" in the header {header}"),
+            (None, Some(query)) => format!(" in a header or as the parameter {query}"),
+            (None, None) => " in a header".to_owned(),
+        };
+        match self.usage {
+            SecretUse::Send => {
+                format!("has the secret {} sent to {}{form}", self.name, places.join(" and "))
+            }
+            SecretUse::Sign => {
+                format!("has texts signed with the secret {}, which is never sent", self.name)
+            }
+        }
+    }
+
+    fn checked(&self, settings: &BTreeSet<&str>) -> Result<(), ManifestError> {
+        let refuse = |why: String| Err(ManifestError(why));
+        let name = &self.name;
+        match self.usage {
+            SecretUse::Send if self.hosts.is_empty() => {
+                return refuse(format!("the secret '{name}' names no hosts that it is sent to"));
+            }
+            SecretUse::Sign if !self.hosts.is_empty() || self.header.is_some() || self.query.is_some() => {
+                return refuse(format!(
+                    "the secret '{name}' signs, so it cannot be sent: leave out hosts, header and query"
+                ));
+            }
+            _ => {}
+        }
+        for host in &self.hosts {
+            check_address(host, settings)?;
+        }
+        if let Some(header) = &self.header
+            && HeaderName::from_bytes(header.as_bytes()).is_err()
+        {
+            return refuse(format!("'{}' is not the name of a header", clean(header, 100)));
+        }
+        if let Some(query) = &self.query
+            && (query.is_empty()
+                || query.len() > 100
+                || !query.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)))
+        {
+            return refuse(format!("'{}' is not the name of a parameter", clean(query, 100)));
+        }
+        Ok(())
+    }
+}
+
+/// The name of a header that a plugin asks to send, in lower case.
+fn header(name: &str) -> Result<String, ManifestError> {
+    let refuse = |why: &str| Err(ManifestError(format!("'{}' {why}", clean(name, 100))));
+    let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
+        return refuse("is not the name of a header");
+    };
+    if name == "*" {
+        return refuse("is no header; each header is listed by its name");
+    }
+    if OF_THE_HOST.contains(&header.as_str()) {
+        return refuse("is a header that the host sets; leave it out of the list");
+    }
+    Ok(header.as_str().to_owned())
 }
 
 fn check_names<'n>(
@@ -347,124 +500,10 @@ fn check_names<'n>(
     Ok(())
 }
 
-/// Checks a pattern with settings: with harmless values filled in, it must be a grant.
-fn check_address(address: &str, settings: &BTreeSet<&str>) -> Result<(), ManifestError> {
-    if address == "*" {
-        return Ok(());
-    }
-    if address.len() > MOST_TEXT {
-        return Err(ManifestError(format!(
-            "an address has {} bytes; {MOST_TEXT} are the most",
-            address.len()
-        )));
-    }
-    if address.contains(|c: char| c.is_control() || c.is_whitespace()) {
-        return Err(ManifestError(format!(
-            "the address '{}' has spaces or control characters in it",
-            clean(address, 200)
-        )));
-    }
-    for name in names_in(address) {
-        if !settings.contains(name) {
-            return Err(ManifestError(format!(
-                "'{}' uses a setting that is not listed as one",
-                clean(address, 200)
-            )));
-        }
-    }
-    let sample = if whole(address).is_some() {
-        "https://x.example".to_owned()
-    } else {
-        filled(address, |_| Some("x".to_owned()))?
-    };
-    sample.parse::<HttpGrant>().map_err(|error| ManifestError(error.to_string()))?;
-    Ok(())
-}
-
-/// The names of the settings in a pattern, which stand in braces.
-fn names_in(address: &str) -> impl Iterator<Item = &str> {
-    address.split('{').skip(1).map(|part| part.split_once('}').map_or(part, |(name, _)| name))
-}
-
-/// The setting of a pattern that is a single setting: `{url}`.
-fn whole(address: &str) -> Option<&str> {
-    address.strip_prefix('{')?.strip_suffix('}').filter(|name| !name.contains(['{', '}']))
-}
-
-fn filled(pattern: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, ManifestError> {
-    let refuse = |why: String| ManifestError(format!("'{}' cannot be filled: {why}", clean(pattern, 200)));
-    let mut text = String::new();
-    let mut rest = pattern;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}').ok_or_else(|| refuse("a { is not closed".to_owned()))?;
-        let value = value(name).unwrap_or_default();
-        if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-            return Err(refuse(format!(
-                "the setting '{}' must be set to letters, digits and dashes",
-                clean(name, 100)
-            )));
-        }
-        text.push_str(before);
-        text.push_str(&value);
-        rest = after;
-    }
-    text.push_str(rest);
-    Ok(text)
-}
-
-/// Fills settings into a pattern: `https://{dc}.api.example.com` with `dc` = `us1`. The value may only be a
-/// part of a host name, so that it cannot redirect the request.
-///
-/// # Errors
-/// Where a setting is missing or has another form.
-pub fn fill(pattern: &str, settings: &BTreeMap<String, Value>) -> Result<String, ManifestError> {
-    filled(pattern, |name| settings.get(name).map(ToString::to_string))
-}
-
-fn place(address: &str) -> String {
-    match (address, whole(address)) {
-        ("*", _) => "any host that you grant".to_owned(),
-        (_, Some(setting)) => format!("the host of the setting {setting}"),
-        (address, None) => address.to_owned(),
-    }
-}
-
-/// A host that a plugin asks for, with the settings filled in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AskedHost {
-    /// Any host that the operator grants.
-    Any,
-    /// This host.
-    Only(HttpGrant),
-}
-
-impl AskedHost {
-    /// `None` where its settings are not set, or give no host.
-    pub fn of(address: &str, settings: &BTreeMap<String, Value>) -> Option<Self> {
-        if address == "*" {
-            return Some(AskedHost::Any);
-        }
-        let text = match whole(address) {
-            Some(setting) => HttpGrant::of_address(&settings.get(setting)?.to_string())?.to_string(),
-            None => fill(address, settings).ok()?,
-        };
-        text.parse().ok().map(AskedHost::Only)
-    }
-}
-
-impl fmt::Display for AskedHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AskedHost::Any => f.write_str("*"),
-            AskedHost::Only(grant) => grant.fmt(f),
-        }
-    }
-}
-
 /// A request of a plugin in words, for the operator who decides on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskInWords {
-    /// What kind of thing is asked for: `host`, `secret`, `setting` or `state`.
+    /// What kind of thing is asked for: `host`, `secret`, `setting`, `headers`, `object`, `webhook` or `state`.
     pub ask: &'static str,
     /// Its name; of a host the address, as the manifest has it.
     pub name: Option<String>,
@@ -488,6 +527,7 @@ mod tests {
 name = "mail"
 version = "1.2.0"
 description = "Keeps members in step"
+headers = ["If-Match"]
 state = { reason = "remembers the last batch" }
 
 [[host]]
@@ -512,11 +552,31 @@ reason = "checks webhooks"
 [[setting]]
 name = "dc"
 required = true
-reason = "the data centre, such as us1"
+example = "us1"
+reason = "the data centre"
 
 [[setting]]
 name = "url"
+kind = "url"
 reason = "address of your server"
+
+[[setting]]
+name = "page"
+kind = "integer"
+choices = [100, 500]
+default = 500
+reason = "rows of a page"
+
+[[object]]
+name = "member"
+reads = ["*"]
+writes = ["email", "name"]
+reason = "the members of the list"
+
+[webhook]
+secret = "hook"
+scheme = "hubspot-v3"
+reason = "changes arrive at once"
 "#;
 
     fn read(text: &str) -> Manifest {
@@ -533,8 +593,12 @@ reason = "address of your server"
         sends requests to the host of the setting url (your own server)
         has the secret api-key sent to https://{dc}.api.example.com in the header authorization (signs in)
         has texts signed with the secret hook, which is never sent (checks webhooks)
-        reads the setting dc, which must be set (the data centre, such as us1)
-        reads the setting url (address of your server)
+        reads the setting dc, which must be set; such as us1 (the data centre)
+        reads the setting url, an address such as https://crm.example.com (address of your server)
+        reads the setting page, one of 100, 500; 500 unless set (rows of a page)
+        sends the headers if-match (beside those that every plugin may send)
+        reads of the object member: every field; writes to it: email, name (the members of the list)
+        takes webhooks signed as HubSpot (version 3) does, with the secret hook (changes arrive at once)
         keeps a few bytes between runs (remembers the last batch)
         ");
         assert_eq!(Manifest::parse(b"{}").unwrap(), Manifest::default());
@@ -566,6 +630,27 @@ reason = "address of your server"
                 "occurs twice",
             ),
             ("files = true", "unknown field `files`"),
+            ("headers = [\"a:b\"]", "not the name of a header"),
+            ("headers = [\"Host\"]", "a header that the host sets"),
+            ("headers = [\"*\"]", "each header is listed by its name"),
+            (
+                "[[host]]\naddress = \"https://{dc}.example\"\nreason = \"x\"\n[[setting]]\nname = \"dc\"\ndefault = \"evil.com/\"\nreason = \"x\"",
+                "it is a part of a host name",
+            ),
+            (
+                "[[setting]]\nname = \"a\"\ndefault = \"\"\nreason = \"x\"",
+                "has a default, choice or example that is empty",
+            ),
+            ("[[object]]\nname = \"a\"\nreason = \"x\"", "nothing of the object 'a' is read or written"),
+            ("[[object]]\nname = \"\\u001b\"\nreads = [\"*\"]\nreason = \"x\"", "no name of an object"),
+            ("[[object]]\nname = \"a\"\nreads = [\"\"]\nreason = \"x\"", "no name of a field"),
+            ("[webhook]\nreason = \"x\"\nsecret = \"h\"", "neither a scheme nor a pattern"),
+            ("[webhook]\nreason = \"x\"\nscheme = \"stripe\"", "names no secret"),
+            (
+                "[webhook]\nreason = \"x\"\nsecret = \"h\"\nscheme = \"stripe\"",
+                "no secret with use = \"sign\"",
+            ),
+            ("[webhook]\nreason = \"x\"\nsecret = \"h\"\nscheme = \"own\"", "unknown variant `own`"),
         ];
         for (text, expected) in table {
             let error = Manifest::from_toml(text).unwrap_err().to_string();
@@ -587,13 +672,30 @@ reason = "address of your server"
         type Change = fn(&mut Manifest);
         let before = read(WHOLE);
         assert_eq!(before.more_than(&before), Manifest::default());
-        assert_eq!(Manifest::default().more_than(&before), Manifest::default(), "less is no more");
+        let less = Manifest::default().more_than(&before);
+        assert_eq!(
+            less.asks().len(),
+            1,
+            "less is no more, but without objects it asks for all of them: {less:?}"
+        );
         let more = |change: Change| {
             let mut after = before.clone();
             change(&mut after);
             after.more_than(&before).asks().iter().map(|ask| ask.words.clone()).collect::<Vec<_>>().join("; ")
         };
-        let table: [(Change, &str); 8] = [
+        let table: [(Change, &str); 14] = [
+            (|m| m.headers.push("x-other".to_owned()), "sends the headers x-other"),
+            (|m| m.objects[0].writes.push("phone".to_owned()), "writes to the object member: phone"),
+            (|m| m.objects[0].reads = vec!["email".to_owned()], ""),
+            (
+                |m| m.objects[0].name = "person".to_owned(),
+                "reads of the object person: every field; writes to it: email, name",
+            ),
+            (|m| m.objects.clear(), "reads of every object and writes to it: every field"),
+            (
+                |m| m.webhook.as_mut().unwrap().scheme = Some(SignatureScheme::Slack),
+                "takes webhooks signed as Slack does, with the secret hook",
+            ),
             (|m| m.hosts[0].reason = "other words".to_owned(), ""),
             (|m| m.settings.clear(), ""),
             (|m| m.hosts[0].address = "*".to_owned(), "sends requests to any host that you grant"),
@@ -621,7 +723,60 @@ reason = "address of your server"
         for (change, expected) in table {
             assert_eq!(more(change), expected);
         }
-        assert_eq!(before.more_than(&Manifest::default()).asks().len(), 5, "all but the settings");
+        let all = before.more_than(&Manifest::default());
+        assert_eq!(all.asks().len(), 7, "all but the settings, and the objects, which were all of them");
+    }
+
+    #[test]
+    fn settings_have_defaults_and_are_checked_with_what_they_fill() {
+        let manifest = read(WHOLE);
+        let settings = |list: &[(&str, Value)]| -> BTreeMap<String, Value> {
+            list.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+        };
+        let given = settings(&[("dc", Value::text("us1")), ("other", Value::text("x"))]);
+        let expected = settings(&[("dc", Value::text("us1")), ("page", Value::Integer(500))]);
+        assert_eq!(manifest.effective(&given), expected);
+        for blank in [Value::Null, Value::text("")] {
+            let read = manifest.effective(&settings(&[("page", blank)]));
+            assert_eq!(read["page"], Value::Integer(500), "a blank one is not set");
+        }
+        let table = [
+            ("dc", Value::text("us1"), ""),
+            (
+                "dc",
+                Value::text("us1.evil.example/"),
+                "it is a part of a host name: letters, digits and dashes; an example is us1",
+            ),
+            ("url", Value::text("crm.example.com"), "it is an address such as https://crm.example.com"),
+            ("page", Value::Integer(300), "it is one of 100, 500"),
+            ("page", Value::text("many"), "it is a whole number"),
+            ("page", Value::text("100"), ""),
+            ("page", Value::Null, ""),
+            ("other", Value::text("anything"), ""),
+        ];
+        for (name, value, expected) in table {
+            let told = manifest.check_settings(&settings(&[(name, value.clone())]));
+            match told {
+                Ok(()) => assert_eq!(expected, "", "{name} {value}"),
+                Err(error) => {
+                    assert!(!expected.is_empty() && error.to_string().ends_with(expected), "{error}")
+                }
+            }
+        }
+        let dc = r#"
+            [[host]]
+            address = "https://{dc}.api.example.com"
+            reason = "the API"
+            [[setting]]
+            name = "dc"
+            default = "us1"
+            reason = "the data centre"
+        "#;
+        let hosts = read(dc).hosts_with(&BTreeMap::new());
+        assert_eq!(
+            hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["https://us1.api.example.com"]
+        );
     }
 
     #[test]

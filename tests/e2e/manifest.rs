@@ -1,0 +1,126 @@
+//! What a manifest says of settings, objects and headers, and what follows for the operator.
+
+use crate::support::guests;
+use crate::world::*;
+use hello_crm::seed::Seed;
+use hello_crm::{ManualClock, Object};
+use serde_json::json;
+use std::sync::Arc;
+
+fn unconnected() -> World {
+    let clock = Arc::new(ManualClock::new(moment("2020-01-01T00:00:00Z")));
+    World::unconnected(Home::with_plugin(), Seed::default(), clock)
+}
+
+/// HelloWorld with another manifest, installed as `narrow`.
+fn narrow(world: &World, url: &str, rest: &str) {
+    let manifest = format!(
+        "name = \"narrow\"\n\
+         [[host]]\naddress = \"{{url}}\"\nreason = \"the CRM\"\n\
+         [[secret]]\nname = \"api-key\"\nhosts = [\"{{url}}\"]\nreason = \"signs in\"\n\
+         [[setting]]\nname = \"url\"\nreason = \"the address\"\n{url}{rest}"
+    );
+    let manifest = world.file("narrow.toml", manifest);
+    let (from, to) = (text(guests::hello_path()), text(&world.dir.path().join("narrow.wasm")));
+    world.run(&["plugin", "build", &from, "--manifest", &manifest, "--output", &to]).well();
+    world.run(&["plugin", "install", &to, "--name", "narrow"]).well();
+}
+
+fn add(world: &World, options: &[&str]) -> Output {
+    let args = ["integration", "add", "Narrow", "--plugin", "narrow", "--secret", "api-key", "--grant-all"];
+    world.run_with(&[&args, options].concat(), format!("{CANARY}\n"))
+}
+
+const PERSON: &str = "[[object]]\nname = \"person\"\nreads = [\"first_name\", \"last_name\", \"email\"]\n\
+                      writes = [\"email\"]\nreason = \"the people\"\n";
+
+#[test]
+fn a_setting_that_does_not_fit_is_refused_before_the_plugin_runs() {
+    let world = World::new();
+    let asked = world.crm.request_count("GET", "/v1/");
+    let told = [
+        "the setting 'url' cannot be 'crm.example.com': it is an address",
+        "an example is https://crm.example.com",
+    ];
+    world.run(&["integration", "set", "HelloWorld", "--set", "url=crm.example.com"]).fails(1, &told);
+    world.run(&["integration", "set", "HelloWorld", "--set", "url=5"]).fails(1, &["cannot be '5'"]);
+    let args = ["integration", "add", "Other", "--plugin", "helloworld", "--set", "url=crm.example.com"];
+    world.run(&args).fails(1, &told);
+    let file = world.file(
+        "entente.toml",
+        "[integration.HelloWorld]\nplugin = \"helloworld\"\nsettings = { url = \"crm.example.com\" }\n",
+    );
+    world.run(&["apply", &file]).fails(1, &told);
+    let output = world.run(&["integration", "set", "HelloWorld", "--set", "url=crm.example.com", "--json"]);
+    let error = output.error().unwrap();
+    assert_eq!(error["code"], "invalid", "{error}");
+    assert_eq!(world.crm.request_count("GET", "/v1/"), asked, "nobody was asked");
+    let stored = world.run(&["integration", "list", "--json"]).well().json();
+    assert_eq!(stored.as_array().unwrap().len(), 1, "nothing was added");
+    assert_eq!(stored[0]["settings"]["url"], json!(world.url), "nothing was changed");
+    world.sync(&[]).well();
+}
+
+#[test]
+fn a_default_stands_where_nothing_is_set() {
+    let world = unconnected();
+    narrow(&world, &format!("kind = \"url\"\ndefault = \"{}\"\n", world.url), "");
+    let component = text(&world.dir.path().join("narrow.wasm"));
+    let words = format!(
+        "reads the setting url, an address such as https://crm.example.com; {} unless set",
+        world.url
+    );
+    world.run(&["plugin", "inspect", &component]).well().says(&[&words]);
+    add(&world, &[]).well();
+    world.run(&["sync", "Narrow"]).well();
+    let elsewhere = format!("url={}", world.url.replace("127.0.0.1", "127.0.0.2"));
+    world.run(&["integration", "set", "Narrow", "--set", &elsewhere]).well();
+    world.run(&["sync", "Narrow"]).fails(1, &["127.0.0.2"]);
+    world.run(&["integration", "set", "Narrow", "--unset", "url"]).well();
+    world.run(&["sync", "Narrow"]).well();
+}
+
+#[test]
+fn what_the_manifest_does_not_name_is_neither_read_nor_written() {
+    let world = unconnected();
+    narrow(&world, "", PERSON);
+    let component = text(&world.dir.path().join("narrow.wasm"));
+    world.run(&["plugin", "inspect", &component]).well().says(&[
+        "reads of the object person: first_name, last_name, email; writes to it: email",
+        "the people",
+    ]);
+    let fields =
+        json!({ "first_name": "Ada", "last_name": "Ash", "email": "ada@example.org", "city": "Rome" });
+    assert_eq!(world.crm.create(Object::Person, fields).status, 201);
+    assert_eq!(world.crm.create(Object::Organisation, json!({ "name": "Acme" })).status, 201);
+    let url = format!("url={}", world.url);
+    add(&world, &["--set", &url]).well().says(&[
+        "company ↔ organisation is left out: the remote system has no object 'organisation'",
+        "city ↔ city is left out: person of the remote system has no field 'city'",
+        "first_name ↔ first_name flows to the hub only",
+    ]);
+    world.run(&["sync", "Narrow"]).well();
+    assert_eq!(world.records("company").len(), 0);
+    let ada = world.find("contact", "email", "ada@example.org");
+    assert_eq!(
+        (ada.text("first_name"), ada.fields.get("city").filter(|city| !city.is_null())),
+        ("Ada", None)
+    );
+    let key = format!("contact:{}", ada.id);
+    world.run(&["record", "set", &key, "first_name=Eve", "email=eve@example.org", "city=Bonn"]).well();
+    world.run(&["sync", "Narrow"]).well();
+    let person = world.person("eve@example.org");
+    assert_eq!((&person.fields["first_name"], &person.fields["city"]), (&json!("Ada"), &json!("Rome")));
+
+    // A version that writes less writes less, also where the mapping is of before.
+    narrow(&world, "", &PERSON.replace("writes = [\"email\"]", "writes = []"));
+    world.run(&["integration", "upgrade", "Narrow"]).well().says(&["email"]);
+    world.run(&["record", "set", &key, "email=ada@example.com"]).well();
+    world.run(&["sync", "Narrow"]).says(&["'email' of person can no longer be written in Narrow"]);
+    assert_eq!(world.crm.find(Object::Person, "email", &json!("eve@example.org")).len(), 1, "as it was");
+
+    // Nor by a mapping of the operator's own.
+    let file = "[sync.Narrow]\n[[sync.Narrow.object]]\nleft = \"contact\"\nright = \"person\"\n\
+                [sync.Narrow.object.fields]\ncity = { right = \"city\" }\n";
+    world.run(&["apply", &world.file("entente.toml", file)]).fails(1, &["city"]);
+}

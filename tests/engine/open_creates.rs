@@ -737,3 +737,32 @@ async fn i26_an_open_create_is_sent_again_as_it_was_where_its_record_has_no_iden
         world.assert_quiet().await;
     }
 }
+
+/// A record without an answer has another address by now, and somebody else has got the one that was sent: that one is
+/// taken for it, until the create is sent again and its answer names the right one. Both stay in a pair.
+#[tokio::test]
+async fn i26_a_record_that_was_taken_for_what_a_create_had_made_stays_in_a_pair() {
+    let world = World::new().await;
+    let ann = [("email", text("ann@example.org")), ("name", text("Ann"))];
+    let left = world.left.put("contact", &ann, "2020-01-01");
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+    world.run().await;
+    let made = world.person("ann@example.org");
+    world.right.edit("person", &made, "mail", text("new@example.org"), "2026-01-02");
+    let other = [("mail", text("ann@example.org")), ("full", text("Bea")), ("tel", text("one"))];
+    let other = world.right.put("person", &other, "2026-01-02");
+    world.run_with(RunOptions::plan(Reading::Changes)).await;
+    let taken = world.ledger.pairs(&[1]).await.unwrap().remove(0);
+    assert_eq!(taken.halves.right.id.as_ref(), Some(&other), "it is taken for what was made");
+    for _ in 0..3 {
+        world.clock.advance(Duration::from_secs(86_400));
+        world.run().await;
+    }
+    let pairs = world.ledger.pairs(&[1, 2, 3, 4]).await.unwrap();
+    let with = |id: &str| pairs.iter().filter(|pair| pair.halves.right.id.as_deref() == Some(id)).count();
+    assert_eq!((with(&made), with(&other)), (1, 1), "{pairs:#?}");
+    assert_eq!(world.left.value("contact", &left, "email"), text("new@example.org"));
+    assert_eq!(world.left.value("contact", &left, "phone"), Value::Null);
+    assert_eq!(world.left.value("contact", &world.contact("ann@example.org"), "name"), text("Bea"));
+    world.assert_quiet().await;
+}

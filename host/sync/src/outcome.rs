@@ -11,13 +11,13 @@ use super::links::references;
 use super::number::{Column, Slot};
 use super::order::{Action, Answer, Written};
 use super::outgoing::{Outgoing, Owners, waits_for};
-use super::pair::{Pair, Seen, Status};
+use super::pair::{Half, Pair, Seen, Status};
 use super::reason::Reason;
 use super::report::Row;
 use super::reported::apply_row;
 use super::session::Session;
-use super::settle::{Settlement, has_landed, set_undone, settle_as_sent};
-use super::subject::RemoteSaid;
+use super::settle::{Settlement, forget_agreed, has_landed, set_undone, settle_as_sent};
+use super::subject::{RecordRef, RemoteSaid};
 use entente_core::{Reference, Side, Sides};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl Session<'_> {
     ) -> (Vec<Pair>, Vec<Change>) {
         let mut by_key: HashMap<String, Outgoing> =
             outgoing.into_iter().map(|entry| (entry.change.key.clone(), entry)).collect();
-        let (mut pairs, mut changes) = (Vec::new(), Vec::new());
+        let (mut pairs, mut changes, mut alone) = (Vec::new(), Vec::new(), Vec::new());
         let mut meanings = Answers::new(mapping, target, owners);
         for answer in answers {
             // A second answer to a change, or an answer to a change that was not sent, is ignored.
@@ -46,16 +46,42 @@ impl Session<'_> {
             match meanings.meaning(&entry.change.action, entry.unanswered, answer.outcome) {
                 Meaning::Open => continue,
                 meaning => {
+                    let mut mistaken = None;
                     if let Meaning::Made(_, written) = &meaning {
+                        mistaken = give_up(&mut entry, target, written);
                         hand_over(&mut entry, target, written, owners);
                     }
                     self.settle_answer(mapping, target, &mut entry, slots, meaning);
+                    if let Some(half) = mistaken {
+                        alone.push(self.duplicate_of_made(mapping, target, &entry.pair, half));
+                    }
                 }
             }
             pairs.push(entry.pair);
             changes.push(entry.change);
         }
+        // After the pairs that had their records.
+        pairs.append(&mut alone);
         (pairs, changes)
+    }
+
+    /// A record that was taken for what a create without an answer had made, until the answer named another one. It is
+    /// held as a duplicate of that one, whose identifiers it had, as it would have been had the answer come first.
+    fn duplicate_of_made(&mut self, mapping: &ObjectMapping, target: Side, made: &Pair, half: Half) -> Pair {
+        let filtered = half.filtered;
+        let mut pair = Pair::new(mapping.id);
+        *pair.half_mut(target) = half;
+        pair.keys[target] = Some(Vec::new());
+        if filtered {
+            pair.status = Status::Excluded;
+            pair.reason = Some(Reason::OutsideFilter { side: target });
+            return pair;
+        }
+        let id = made.half(target).id.as_deref().unwrap_or_default();
+        let record = RecordRef::new(target, mapping.object(target), id);
+        self.hold(&mut pair, mapping, target, Reason::duplicate(record));
+        self.keys_given_up = true;
+        pair
     }
 
     fn settle_answer(
@@ -364,6 +390,23 @@ impl Session<'_> {
         }
         entry.pair.reason = Some(reason);
     }
+}
+
+/// Takes out of a pair the record that was taken for what its create had made, where the answer names another one.
+/// `None`: there is none, or it is gone.
+fn give_up(entry: &mut Outgoing, target: Side, written: &Written) -> Option<Half> {
+    let Outgoing { change, pair, .. } = entry;
+    let half = pair.half(target);
+    let stands = half.deleted.is_none() && half.id.as_ref().is_some_and(|id| *id != written.id);
+    if change.action != Action::Create || !stands {
+        return None;
+    }
+    // What was settled by that record is not what was made.
+    let mut mistaken = pair.clone();
+    forget_agreed(&mut mistaken, target);
+    forget_agreed(pair, target.other());
+    *pair.half_mut(target) = Half::default();
+    Some(std::mem::take(mistaken.half_mut(target)))
 }
 
 /// Takes over what was reported of a record while the outcome of its create was unknown: the record had a pair of

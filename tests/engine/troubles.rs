@@ -482,3 +482,52 @@ async fn a_later_retry_waits_for_its_time() {
     assert_eq!(pair.attempts, 0, "being told to slow down is no attempt");
     assert_eq!(world.left.value("contact", &world.contact("w@example.org"), "phone"), Value::Null);
 }
+
+/// A record is written on both sides: the left one refuses it for now, and the right one takes it. What was refused is
+/// tried again by itself.
+#[tokio::test]
+async fn i1_what_one_side_refuses_is_tried_again_although_the_other_side_took_its_part() {
+    let mut world = World::new().await;
+    let ann = world.left.put("contact", &[("email", text("ann@example.org"))], "2020-01-01");
+    world.run().await;
+    let right = world.person("ann@example.org");
+    world.left.edit("contact", &ann, "name", text("Ann"), "2025-01-01");
+    world.right.edit("person", &right, "tel", text("refused"), "2025-01-01");
+    world.left.character.refuses = Some("refused");
+    world.run().await;
+    assert_eq!(world.right.value("person", &right, "full"), text("Ann"));
+    let failed = world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap();
+    assert_eq!(failed.len(), 1);
+    world.left.character.refuses = None;
+    world.clock.advance(Duration::from_secs(86_400));
+    world.run().await;
+    assert_eq!(world.left.value("contact", &ann, "phone"), text("refused"));
+    world.assert_quiet().await;
+}
+
+/// One record of an order is too much for the remote system. The change beside it, of a record whose order to the other
+/// side has failed just before, is sent again without it, in the same run.
+#[tokio::test]
+async fn i26_a_change_beside_the_one_that_fails_an_order_is_sent_though_the_other_side_refuses_its_part() {
+    let mut world = World::new().await;
+    world
+        .right
+        .character
+        .features
+        .retain(|word| ![Feature::ConditionalUpdate, Feature::IdempotentCreate].contains(word));
+    world.right.character.can_find = false;
+    let ann = world.left.put("contact", &[("email", text("ann@example.org"))], "2020-01-01");
+    world.run().await;
+    let right = world.person("ann@example.org");
+    world.left.edit("contact", &ann, "name", text("Ann"), "2025-01-01");
+    world.right.edit("person", &right, "tel", text("refused"), "2025-01-01");
+    world.left.character.refuses = Some("refused");
+    world.left.put("contact", &[("name", text("poison"))], "2025-01-01");
+    world.right.character.poison = Some("poison");
+    world.run().await;
+    assert_eq!(world.right.value("person", &right, "full"), text("Ann"));
+    world.left.character.refuses = None;
+    world.clock.advance(Duration::from_secs(86_400));
+    world.run().await;
+    assert_eq!(world.left.value("contact", &ann, "phone"), text("refused"));
+}

@@ -229,7 +229,6 @@ impl Session<'_> {
         let by_undo = entry.change.is_of_undo();
         let Outgoing { pair, waits, failed, .. } = entry;
         pair.context = false;
-        pair.due = None;
         // A reason stems from the change to the other side in this pass: it failed, is withheld or waits. A reference
         // that is parked waits for nothing.
         pair.status = match (&pair.reason, *failed) {
@@ -256,6 +255,10 @@ impl Session<'_> {
         } else if std::mem::take(&mut pair.dirty) || revisit {
             pair.status = Status::Todo;
             self.revisit(mapping.id, pair.id);
+        }
+        // What has failed for the other side is tried again when it is due.
+        if pair.status != Status::Failed {
+            pair.due = None;
         }
     }
 

@@ -283,12 +283,12 @@ impl Session<'_> {
             pair.dirty = false;
             if known {
                 let number = pair.id;
-                changes
-                    .iter()
-                    .filter(|change| change.pair == number)
-                    .for_each(|change| settle_as_sent(mapping, pair, change));
+                for change in changes.iter().filter(|change| change.pair == number) {
+                    settle_as_sent(mapping, pair, change);
+                }
                 pair.status = Status::Todo;
                 pair.reason = None;
+                pair.due = None; // Decided at once, also where the order to the other side has failed.
                 self.found_out.insert(pair.id);
                 if changes.iter().any(|change| is_undone(change, pair)) {
                     set_undone(pair, target, now);

@@ -240,3 +240,37 @@ async fn i1_a_reference_that_waits_is_carried_after_an_order_whose_answer_was_fo
     assert_eq!(world.right.value("person", &made, "full"), text("Anna"));
     world.assert_quiet().await;
 }
+
+/// A new record must refer to one that waits for the operator, and also refers to one that is gone: what it waits for is
+/// the first one.
+#[tokio::test]
+async fn i26_a_record_waits_for_what_it_must_refer_to_and_not_for_what_is_gone() {
+    let mut world = World::new().await;
+    world.left.set_field("contact", "boss", "reference:contact");
+    world.right.set_field("person", "chief", "reference:person");
+    world.people().fields.push(FieldMapping {
+        slot: Slot(5),
+        names: Sides::new("boss".into(), "chief".into()),
+        kinds: Sides::by(|_| "reference".into()),
+        writable: Sides::new(true, true),
+        ..FieldMapping::default()
+    });
+    world.people().fields[4].required = Sides::new(false, true);
+    world.definition.mappings[1].deletes = DeletePolicy::Delete;
+    let company = world.left.put("company", &[("name", text("Acme"))], "2020-01-01");
+    let boss = world.left.put("contact", &[("email", text("b@example.org"))], "2020-01-01");
+    world.run().await;
+    // Deleted here and edited there.
+    world.right.delete("org", &world.right.find_by("org", "title", "Acme").unwrap());
+    world.left.edit("company", &company, "city", text("Rome"), "2025-01-01");
+    world.left.delete("contact", &boss);
+    let fields = [
+        ("email", text("a@example.org")),
+        ("company", reference("company", &company)),
+        ("boss", reference("contact", &boss)),
+    ];
+    let contact = world.left.put("contact", &fields, "2025-01-01");
+    world.run().await;
+    let waits = pair(&world, &contact).await;
+    assert_eq!(waits.reason, Some(Reason::WaitsFor { record: Some(gone(&company)) }), "{:?}", waits.status);
+}

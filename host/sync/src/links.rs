@@ -46,7 +46,12 @@ impl Links {
     /// The first reference in the value that cannot be translated, and whose record is gone: no later run can
     /// translate it either unless the record comes back.
     pub(super) fn gone<'v>(&self, from: Side, value: &'v Value) -> Option<&'v Reference> {
-        self.missing(from, value).filter(|reference| self.gone[from].contains(*reference))
+        self.missing(from, value).filter(|reference| self.is_gone(from, reference))
+    }
+
+    /// Whether the record of a reference does not exist, or takes no part.
+    pub(super) fn is_gone(&self, from: Side, reference: &Reference) -> bool {
+        self.gone[from].contains(reference)
     }
 
     pub(super) fn pair_of(&self, side: Side, reference: &Reference) -> Option<PairId> {

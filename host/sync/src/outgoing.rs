@@ -55,21 +55,30 @@ impl Outgoing {
     ) -> Self {
         let (target, source) = (change.target, change.target.other());
         let mut values = Vec::with_capacity(change.fields.len());
-        let (mut waits, mut held) = (None, false);
-        for field in std::mem::take(&mut change.fields) {
-            match translate(links, source, &field) {
+        let (mut waits, mut held): (Option<&Reference>, bool) = (None, false);
+        let planned = std::mem::take(&mut change.fields);
+        for field in &planned {
+            match translate(links, source, field) {
                 Some(value) => {
                     values.push(value);
-                    change.fields.push(field);
+                    change.fields.push(field.clone());
                 }
                 None => {
-                    waits = links.missing(source, &field.value).cloned();
+                    let missing = links.missing(source, &field.value);
                     // A record that stands has one; the rest of the update does not wait.
-                    held |= change.action == Action::Create
+                    let required = change.action == Action::Create
                         && mapping.field(field.slot).is_some_and(|rules| rules.required[target]);
+                    // What holds the change is what it waits for, and nothing waits for a record that is gone.
+                    let in_vain = |reference: &Reference| links.is_gone(source, reference);
+                    let better = waits.is_none_or(in_vain) && !missing.is_some_and(in_vain);
+                    if waits.is_none() || (required && !held) || (better && !held) {
+                        waits = missing;
+                    }
+                    held |= required;
                 }
             }
         }
+        let waits = waits.cloned();
         let same = |earlier: &&Change| earlier.key == change.key && earlier.id != change.id;
         let unanswered_before = unanswered.iter().any(|earlier| same(&earlier));
         let sent_before = |field: &ChangedField| {

@@ -502,3 +502,27 @@ async fn i1_an_undo_of_an_undo_forgets_no_order_to_the_other_side_without_an_ans
     assert_eq!(world.ledger.changes_of_run(undone.id, done, 0, 10).await.unwrap().len(), 1);
     world.assert_quiet().await;
 }
+
+/// An undo writes several fields and gets no answer, and a person gives one of them back what it had before the undo.
+/// The others still say that it was executed.
+#[tokio::test]
+async fn i1_an_undo_without_an_answer_is_in_the_history_though_one_of_its_fields_was_put_back() {
+    let mut world = World::new().await;
+    world.right.character.features.retain(|word| ![Feature::ById, Feature::ConditionalUpdate].contains(word));
+    let fields = [("email", text("a@example.org")), ("name", text("Ann")), ("phone", text("1"))];
+    let left = world.left.put("contact", &fields, "2020-01-01");
+    world.run().await;
+    let right = world.person("a@example.org");
+    world.left.edit("contact", &left, "name", text("Anna"), "2025-01-01");
+    world.left.edit("contact", &left, "phone", text("2"), "2025-01-01");
+    let run = world.run().await;
+    world.right.fault("execute", 1, Fault::LostByTrap);
+    let undone = world.run_with(RunKind::Undo { run: run.id, deletes_agreed: 0 }.into()).await;
+    assert_eq!(world.right.value("person", &right, "full"), text("Ann"));
+    world.right.edit("person", &right, "tel", text("2"), "2026-01-02");
+    world.clock.advance(std::time::Duration::from_secs(86_400));
+    world.run().await;
+    let changes = history(&world, &undone).await;
+    assert_eq!(changes, [(ChangeStatus::Done, Some(Reason::FoundOut))]);
+    world.assert_quiet().await;
+}

@@ -435,11 +435,9 @@ pub(super) fn has_landed(mapping: &ObjectMapping, pair: &Pair, change: &mut Chan
         };
         let sent = same_content(&rules.kinds, rules.set_like, now, &field.value)
             || is_echo(rules, &field.value, now);
-        match field.base.as_ref() == Some(now) {
-            // It had that value before, and tells nothing.
-            true if sent => continue,
-            true => return false,
-            false => {}
+        if field.base.as_ref() == Some(now) {
+            // It had that value before, or has got it again since, and tells nothing.
+            continue;
         }
         let stored = sent.then(|| now.clone());
         found.insert(field.slot, stored.or_else(|| put_on(field, now).filter(|_| rules.set_like)));

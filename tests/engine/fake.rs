@@ -82,6 +82,8 @@ pub struct Character {
     pub defers: bool,
     /// An order that is sent again is answered with the version of now, and without this field.
     pub untold: Option<&'static str>,
+    /// An order that is sent again is answered with what the record has now.
+    pub tells_now: bool,
     /// Rewrites stored values, as a normalising remote does.
     pub normalise: fn(&str, Value) -> Value,
 }
@@ -116,6 +118,7 @@ impl Default for Character {
             says: None,
             defers: false,
             untold: None,
+            tells_now: false,
             normalise: |_, value| value,
         }
     }
@@ -389,6 +392,10 @@ impl Fake {
 
     /// The answer to a change that was executed before.
     fn again(&self, state: &State, order: &Order, mut answer: Answer) -> Answer {
+        if let (true, Outcome::Created(written)) = (self.character.tells_now, &mut answer.outcome) {
+            let id = written.id.clone();
+            *written = self.row(&id, &state.objects[&order.object][&id], &order.fields).into();
+        }
         if let (Some(untold), Outcome::Created(written)) = (self.character.untold, &mut answer.outcome) {
             written.version = Some(state.objects[&order.object][&written.id].seq.to_string());
             let column = order.fields.iter().position(|field| field == untold);

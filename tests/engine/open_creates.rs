@@ -3,7 +3,7 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente_core::{Sides, Value};
+use entente_core::{Reference, Sides, Value};
 use entente_sync::{
     Clock as _, Code, Condition, DeletePolicy, Feature, Ledger as _, OperatorLedger as _, Prefer, Reading,
     Reason, RunOptions, Scope, Status, Test,
@@ -765,4 +765,44 @@ async fn i26_a_record_that_was_taken_for_what_a_create_had_made_stays_in_a_pair(
     assert_eq!(world.left.value("contact", &left, "phone"), Value::Null);
     assert_eq!(world.left.value("contact", &world.contact("ann@example.org"), "name"), text("Bea"));
     world.assert_quiet().await;
+}
+
+/// A create is sent, without an answer, and sent again with what its record has got meanwhile, which is never carried
+/// out. What the first one made has none of that: nobody has taken it off.
+#[tokio::test]
+async fn i4_what_a_record_got_after_its_create_was_sent_is_not_taken_off_by_the_answer() {
+    for edited in [false, true] {
+        let mut world = World::new().await;
+        world.right.character.tells_now = true;
+        let ann = world.left.put("contact", &[("name", text("Ann"))], "2020-01-01");
+        let org = world.left.put("company", &[("name", text("Company"))], "2020-01-01");
+        world.right.fault("execute", 2, Fault::LostByTrap);
+        world.run().await;
+        let made = world.right.records("person")[0].0.clone();
+        let tags = |texts: &[&str]| Value::Texts(texts.iter().map(|text| (*text).to_owned()).collect());
+        world.left.edit("contact", &ann, "tags", tags(&["new"]), "2026-01-02");
+        let refers = Value::Reference(Reference { object: "company".to_owned(), id: org.clone() });
+        world.left.edit("contact", &ann, "company", refers.clone(), "2026-01-02");
+        // It is sent once more, and refused as a whole.
+        world.right.character.poison = Some("Ann");
+        world.clock.advance(Duration::from_secs(86_400));
+        world.run().await;
+        world.right.character.poison = None;
+        if edited {
+            world.right.edit("person", &made, "labels", tags(&["theirs"]), "2026-01-03");
+        }
+        for _ in 0..2 {
+            world.clock.advance(Duration::from_secs(86_400));
+            world.run().await;
+        }
+        for set in [world.left.value("contact", &ann, "tags"), world.right.value("person", &made, "labels")] {
+            let Value::Texts(mut texts) = set else { panic!("{set:?}") };
+            texts.sort_unstable();
+            assert_eq!(texts, if edited { vec!["new", "theirs"] } else { vec!["new"] });
+        }
+        assert_eq!(world.left.value("contact", &ann, "company"), refers);
+        assert_ne!(world.right.value("person", &made, "org"), Value::Null);
+        assert_eq!(world.right.records("person").len(), 1);
+        world.assert_quiet().await;
+    }
 }

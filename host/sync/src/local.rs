@@ -12,7 +12,7 @@ use super::outgoing::{Outgoing, Owners, translate};
 use super::pair::Pair;
 use super::session::Session;
 use entente_core::{Side, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 impl Session<'_> {
     /// Executes an order; writes, outcomes and pairs commit in one transaction.
@@ -97,6 +97,7 @@ impl Session<'_> {
                         resent: false,
                         unanswered: false,
                         earlier: Vec::new(),
+                        left_out: BTreeSet::new(),
                     });
                 }
                 Some((change, _)) => {

@@ -31,6 +31,8 @@ pub(super) struct Outgoing {
     /// Fields of earlier sends under the same idempotency key, the latest last; any of those sends may have
     /// succeeded.
     pub(super) earlier: Vec<SentBefore>,
+    /// Fields that one of those sends did not carry.
+    pub(super) left_out: BTreeSet<Slot>,
 }
 
 /// A field of an unanswered create.
@@ -85,14 +87,14 @@ impl Outgoing {
             let value = translate(links, source, field)?;
             Some(SentBefore { slot: field.slot, source: field.source.clone(), value })
         };
-        let earlier = unanswered
-            .iter()
-            .filter(same)
-            .flat_map(|earlier| &earlier.fields)
-            .filter_map(sent_before)
-            .collect();
+        let sends = || unanswered.iter().filter(same);
+        let earlier = sends().flat_map(|earlier| &earlier.fields).filter_map(sent_before).collect();
+        let carries = |send: &Change, slot: Slot| send.fields.iter().any(|field| field.slot == slot);
+        let slots = mapping.fields.iter().map(|field| field.slot);
+        let left_out = slots.filter(|slot| sends().any(|send| !carries(send, *slot))).collect();
         let (failed, resent) = (pair.status == Status::Failed, pair.attempts > 0);
-        Self { change, pair, values, waits, held, failed, resent, unanswered: unanswered_before, earlier }
+        let unanswered = unanswered_before;
+        Self { change, pair, values, waits, held, failed, resent, unanswered, earlier, left_out }
     }
 
     /// Marks it as sent once more, since the answer to an earlier send did not come.

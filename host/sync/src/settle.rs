@@ -11,7 +11,7 @@ use super::reason::{FieldReason, Reason};
 use super::report::FieldTime;
 use super::subject::RemoteSaid;
 use entente_core::{Kind, Side, Sides, Timestamp, Value, canonical, elements, same_content};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The edit of a side since an order was made from its value: its current value, where that differs from
 /// `then`. A value that went back to the old base is an edit too.
@@ -41,9 +41,12 @@ enum FieldOutcome<'e> {
     /// The stored value is the one of an earlier send of this create, which thus succeeded: that value
     /// becomes the base, and the source's current value is an edit.
     AsSentBefore(&'e SentBefore),
-    /// No earlier send of this create carried the field, and it is blank: an earlier send succeeded, and what the source
+    /// An earlier send of this create did not carry the field, and it is blank: that send succeeded, and what the source
     /// has now is an edit.
     LeftOutBefore,
+    /// Set of a create that was sent several times, edited since: which send succeeded is not known, so that each element
+    /// is settled for itself. These become the base, and the rest is an edit of the side that has it.
+    ElementsSince(Value),
     /// We sent this create twice. The stored value differs from what we sent, so the first send succeeded and
     /// somebody edited the record since: the sent value becomes the base, and the stored value is an edit of
     /// the target. With values of earlier sends, the first one is the base.
@@ -67,14 +70,16 @@ struct Sending<'e> {
     failed: bool,
     /// Fields of earlier sends under the same idempotency key, the latest last.
     earlier: &'e [SentBefore],
+    /// Fields that one of those sends did not carry.
+    left_out: &'e BTreeSet<Slot>,
 }
 
 impl Settlement<'_> {
     /// Settles a pair whose change was executed. Returns whether the pair has to be decided again.
     pub(super) fn settle(&self, entry: &mut Outgoing) -> bool {
-        let Outgoing { change, pair, values, failed, resent, earlier, .. } = entry;
+        let Outgoing { change, pair, values, failed, resent, earlier, left_out, .. } = entry;
         let create = change.action == Action::Create;
-        let sending = Sending { create, resent: *resent, failed: *failed, earlier };
+        let sending = Sending { create, resent: *resent, failed: *failed, earlier, left_out };
         let mut revisit = false;
         for (field, sent) in change.fields.iter_mut().zip(values.iter()) {
             revisit |= self.settle_field(pair, &sending, field, sent);
@@ -131,13 +136,16 @@ impl Settlement<'_> {
             if let Some(before) = carried {
                 return FieldOutcome::AsSentBefore(before);
             }
-            if stored.is_blank()
-                && !sending.earlier.is_empty()
-                && !sending.earlier.iter().any(|of| of_field(&of))
-            {
+            if stored.is_blank() && sending.left_out.contains(&field.slot) {
                 return FieldOutcome::LeftOutBefore;
             }
             if sending.resent && !echoes {
+                let sends = sending.earlier.iter().filter(of_field).map(|before| &before.value);
+                let base =
+                    || base_of_sends(sends.chain([sent]), sending.left_out.contains(&field.slot), stored);
+                if let Some(base) = rules.set_like.then(base).flatten() {
+                    return FieldOutcome::ElementsSince(base);
+                }
                 return FieldOutcome::EditedSince(sending.earlier.iter().find(of_field));
             }
         }
@@ -179,12 +187,13 @@ impl Settlement<'_> {
                 settle_earlier(pair, target, &before, stored);
                 return true;
             }
+            FieldOutcome::ElementsSince(base) => {
+                let edit = self.edit_since_sent(pair, slot, stored);
+                set_elements(pair, target, slot, Sides::by(|_| Some(base.clone())), Some(edit));
+                return true;
+            }
             FieldOutcome::EditedSince(first) => {
-                let column = self.slots.iter().position(|known| *known == slot);
-                let told = column.and_then(|column| self.written.times.get(column).copied().flatten());
-                let time = told.or_else(|| self.written.changed.map(FieldTime::by));
-                let seen = pair.half(target).seen(slot).filter(|seen| seen.value == stored);
-                let edit = seen.cloned().unwrap_or(Seen { value: stored, time });
+                let edit = self.edit_since_sent(pair, slot, stored);
                 match first {
                     Some(first) => {
                         settle_earlier(pair, target, first, first.value.clone());
@@ -221,6 +230,15 @@ impl Settlement<'_> {
             FieldOutcome::Agreed => self.settle_agreed(pair, field, sent, stored),
         }
         false
+    }
+
+    /// The stored value of a field that somebody edited since it was sent, with its time.
+    fn edit_since_sent(&self, pair: &Pair, slot: Slot, stored: Value) -> Seen {
+        let column = self.slots.iter().position(|known| *known == slot);
+        let told = column.and_then(|column| self.written.times.get(column).copied().flatten());
+        let time = told.or_else(|| self.written.changed.map(FieldTime::by));
+        let seen = pair.half(self.target).seen(slot).filter(|seen| seen.value == stored);
+        seen.cloned().unwrap_or(Seen { value: stored, time })
     }
 
     /// Makes the sent and the stored value the base, and notes why they differ.
@@ -323,6 +341,22 @@ fn settle_both(pair: &mut Pair, target: Side, field: &ChangedField, written: Val
     pair.set_agreed(slot, Agreed::of(target, Some(written), Some(field.source.clone())));
     pair.half_mut(target).set_seen(slot, edit);
     pair.half_mut(source).set_seen(slot, edited);
+}
+
+/// What is settled of a set whose create was sent several times, with these values, and stored as this one: of what is
+/// there, what any send carried; of what is not there, what all of them carried, which has been taken off since. What one
+/// send lacked (`blank`: the whole field) may have been put on after the one that succeeded. `None`: no sets.
+fn base_of_sends<'v>(sends: impl Iterator<Item = &'v Value>, blank: bool, stored: &Value) -> Option<Value> {
+    let sends: Vec<Vec<&str>> = sends.map(|value| elements(Some(value))).collect::<Option<_>>()?;
+    let there = elements(Some(stored))?;
+    let mut base: Vec<String> = Vec::new();
+    for text in sends.iter().flatten() {
+        let settled = there.contains(text) || (!blank && sends.iter().all(|send| send.contains(text)));
+        if settled && base.iter().all(|known| known != text) {
+            base.push((*text).to_owned());
+        }
+    }
+    Some(Value::Texts(base))
 }
 
 /// Moves the base of a field to an earlier send of the create. The source's current value is an edit since

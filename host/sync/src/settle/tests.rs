@@ -70,7 +70,9 @@ fn outgoing(action: Action, slot: usize, source: Value, base: Option<Value>) -> 
     let values = vec![source];
     let (waits, earlier) = (None, Vec::new());
     let unanswered = !earlier.is_empty();
-    Outgoing { change, pair, values, waits, held: false, failed: false, resent: false, unanswered, earlier }
+    let left_out = std::collections::BTreeSet::new();
+    let (held, failed, resent) = (false, false, false);
+    Outgoing { change, pair, values, waits, held, failed, resent, unanswered, earlier, left_out }
 }
 
 fn update(source: Value, base: Value) -> Outgoing {

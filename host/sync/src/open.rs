@@ -119,6 +119,12 @@ impl OpenCreates {
         self.0.values().flatten().any(|open| open.change.pair == pair)
     }
 
+    /// The open create of a pair that failed, perhaps after it was executed, and is to be sent again once the pair is due.
+    pub(super) fn failed(&self, pair: PairId) -> Option<&Change> {
+        let mut creates = self.0.values().flatten().map(|open| &open.change);
+        creates.find(|change| change.pair == pair && change.status == ChangeStatus::Retry)
+    }
+
     /// Whether a side has open creates, also given-up ones.
     pub(super) fn any(&self, mapping: &ObjectMapping, target: Side) -> bool {
         self.0.get(&(mapping.id, target)).is_some_and(|list| !list.is_empty())

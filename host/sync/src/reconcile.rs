@@ -107,6 +107,7 @@ impl Session<'_> {
             counts.pending += 1;
             counts.because(pair.reason.as_ref().unwrap_or(&Reason::RetryLater { said: None }));
         }
+        self.reopen_failed_creates(mapping, &mut pairs).await?;
         if self.look_for_counterparts(mapping, &pairs).await? {
             pairs = self.still_todo(&pairs).await?;
         }

@@ -82,6 +82,44 @@ impl Session<'_> {
         }
     }
 
+    /// Takes out of these pairs those whose create failed, perhaps after it was executed, and whose record was deleted since.
+    /// It is not sent again, and what it may have made is not forgotten: it counts as sent and not answered, so that the
+    /// next run finds out what became of it as of any other. A dry run leaves it as it is.
+    pub(super) async fn reopen_failed_creates(
+        &mut self,
+        mapping: &ObjectMapping,
+        pairs: &mut Vec<Pair>,
+    ) -> Result<(), SyncError> {
+        let mut reopened = Vec::new();
+        pairs.retain_mut(|pair| {
+            let failed = self.open_creates.failed(pair.id).filter(|_| !pair.is_linked());
+            let Some(target) = failed.map(|create| create.target) else { return true };
+            if pair.half(target.other()).deleted.is_none() {
+                return true;
+            }
+            let counts = self.run.count(target, mapping.object(target));
+            counts.pending += 1;
+            counts.because(&Reason::Unanswered);
+            reopened.push(Pair { status: Status::Live, reason: None, due: None, ..pair.clone() });
+            false
+        });
+        if reopened.is_empty() || self.run.options.is_dry() {
+            return Ok(());
+        }
+        // All of its sends: any of them may have been executed.
+        let numbers: Vec<PairId> = reopened.iter().map(|pair| pair.id).collect();
+        let mut creates = self.engine.ledger.unanswered(&numbers).await?;
+        creates.retain(|change| change.action == Action::Create && change.status == ChangeStatus::Retry);
+        for create in &mut creates {
+            create.status = ChangeStatus::Sent;
+            create.reason = None;
+        }
+        let mut unit = self.begin().await?;
+        unit.save_pairs(&mut reopened).await?;
+        unit.save_changes(&mut creates).await?;
+        Ok(unit.commit().await?)
+    }
+
     /// Proof of absence for held creates with an unknown outcome: every record of the target has been reported since,
     /// and none of those without a counterpart could be the one. Their pairs are decided again.
     pub(super) async fn release_unmade(&mut self) -> Result<(), SyncError> {

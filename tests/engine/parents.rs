@@ -4,8 +4,8 @@ use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::{Reference, Value};
 use entente_sync::{
-    DeletePolicy, Feature, FieldMapping, FieldReason, Ledger as _, Pair, Prefer, Reading, Reason, RecordRef,
-    RunOptions, Scope, Side, Sides, Slot, Status, Trust,
+    Condition, DeletePolicy, Feature, FieldMapping, FieldReason, Ledger as _, Pair, Prefer, Reading, Reason,
+    RecordRef, RunOptions, Scope, Side, Sides, Slot, Status, Test, Trust,
 };
 
 fn reference(object: &str, id: &str) -> Value {
@@ -273,4 +273,41 @@ async fn i26_a_record_waits_for_what_it_must_refer_to_and_not_for_what_is_gone()
     world.run().await;
     let waits = pair(&world, &contact).await;
     assert_eq!(waits.reason, Some(Reason::WaitsFor { record: Some(gone(&company)) }), "{:?}", waits.status);
+}
+
+/// A record is linked with one that takes no part, and a preferred one of the same address takes its place. What referred
+/// to the first one on this side, and to their counterpart on the other, refers to the preferred one.
+#[tokio::test]
+async fn i1_a_reference_follows_where_a_preferred_record_takes_the_place_of_another_one() {
+    let mut world = World::new().await;
+    world.left.set_field("contact", "boss", "reference:contact");
+    world.right.set_field("person", "chief", "reference:person");
+    world.people().fields.push(FieldMapping {
+        slot: Slot(5),
+        names: Sides::new("boss".into(), "chief".into()),
+        kinds: Sides::by(|_| "reference".into()),
+        writable: Sides::new(true, true),
+        ..FieldMapping::default()
+    });
+    let with = |field: &str, part: &str| Condition { field: field.into(), test: Test::Contains(part.into()) };
+    world.people().filters = Sides::new(vec![], vec![with("tel", "inside")]);
+    world.people().prefer = Sides::new(vec![Prefer::Where(with("name", "preferred"))], vec![]);
+    let chief = world.right.put("person", &[("mail", text("a@example.org"))], "2020-01-01");
+    let address = || ("email", text("a@example.org"));
+    let boss = world.left.put("contact", &[address()], "2020-01-01");
+    let fields =
+        [("phone", text("inside")), ("email", text("b@example.org")), ("boss", reference("contact", &boss))];
+    let contact = world.left.put("contact", &fields, "2020-01-01");
+    for id in [&boss, &contact] {
+        let ids = Sides::new(vec![("contact".to_owned(), id.clone())], vec![]);
+        world.run_with(RunOptions::sync(Scope::Ids(ids))).await;
+    }
+    let person = world.person("b@example.org");
+    assert_eq!(world.right.value("person", &person, "chief"), reference("person", &chief));
+    let preferred = world.left.put("contact", &[address(), ("name", text("preferred"))], "2026-01-02");
+    world.run().await;
+    assert_eq!(pair(&world, &boss).await.status, Status::Held);
+    assert_eq!(pair(&world, &preferred).await.halves.right.id, Some(chief));
+    assert_eq!(world.left.value("contact", &contact, "boss"), reference("contact", &preferred));
+    world.assert_quiet().await;
 }

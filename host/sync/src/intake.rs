@@ -50,6 +50,8 @@ impl Session<'_> {
             for batch in batches {
                 self.take_in_batch(&mut work, batch, arrival, purpose);
             }
+            self.ended[side].extend(work.left.iter().cloned());
+            ended[side].append(&mut work.left);
             works.push(work);
         }
         self.count_page(side, &page, purpose);
@@ -466,6 +468,8 @@ impl Session<'_> {
             return;
         }
         let (winner, loser) = (work.pairs[newcomer].half(side).clone(), work.pairs[owner].half(side).clone());
+        work.left
+            .extend(loser.id.clone().map(|id| Reference { object: mapping.object(side).to_owned(), id }));
         let (object, id) = (mapping.object(side), winner.id.clone().unwrap_or_default());
         for (entry, half) in [(owner, winner), (newcomer, loser)] {
             if let Some(id) = half.id.clone() {

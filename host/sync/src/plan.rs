@@ -176,12 +176,22 @@ fn dangling<'v>(links: &Links, side: Side, now: Option<Current<'v>>) -> Option<&
 }
 
 /// The side whose reference still leads to a pair, where the one of the other side was agreed with it and leads to
-/// none any more: the record that it named was deleted, and its pair has, or will have, another one.
-fn relinked(links: &Links, now: Sides<Option<Current<'_>>>) -> Option<Side> {
+/// none any more, with the record that the other one names: that was deleted, and its pair has, or will have, another one;
+/// or a preferred record has taken its place, and it is held as a duplicate.
+fn relinked<'v>(links: &Links, now: Sides<Option<Current<'v>>>) -> Option<(Side, &'v Reference)> {
     let leads = |side: Side| now[side].is_some_and(|now| now.link.is_some());
-    Side::BOTH
-        .into_iter()
-        .find(|source| leads(*source) && dangling(links, source.other(), now[source.other()]).is_some())
+    Side::BOTH.into_iter().filter(|source| leads(*source)).find_map(|source| {
+        let other = source.other();
+        let gone = dangling(links, other, now[other]);
+        Some((source, gone.or_else(|| replaced(links, source, now))?))
+    })
+}
+
+/// The first reference of a side to a record without a counterpart, where the other side names one that has both.
+fn replaced<'v>(links: &Links, source: Side, now: Sides<Option<Current<'v>>>) -> Option<&'v Reference> {
+    let (named, other) = (now[source]?, now[source.other()]?);
+    let both = named.link != other.link && links.translate(source, named.value).is_some();
+    links.missing(source.other(), other.value).filter(|_| both)
 }
 
 /// Whether a side has an edit since the merge base.
@@ -335,16 +345,11 @@ impl<'m> Inputs<'m> {
         };
         if as_agreed
             && pair.differs(slot).is_none_or(free)
-            && let Some(source) = relinked(links, now)
+            && let Some((source, reference)) = relinked(links, now)
         {
             let trusting = FieldRules { trust: Some(source), ..rules };
-            let record = dangling(links, source.other(), now[source.other()]).map(|reference| {
-                let record = RecordRef::of(source.other(), reference);
-                FieldReason::Relinked { record }
-            });
-            let settled = settle(&trusting, None, now.left, now.right);
-            let why = record.unwrap_or(FieldReason::Judge(settled.why));
-            return (settled, why);
+            let record = RecordRef::of(source.other(), reference);
+            return (settle(&trusting, None, now.left, now.right), FieldReason::Relinked { record });
         }
         let why = FieldReason::Judge(settled.why);
         (settled, why)

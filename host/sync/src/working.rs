@@ -10,7 +10,7 @@ use super::pair::{MatchKey, Pair};
 use super::reason::Reason;
 use super::settle::settle_as_sent;
 use super::subject::RecordRef;
-use entente_core::{Side, Sides};
+use entente_core::{Reference, Side, Sides};
 use std::collections::HashMap;
 use std::ops::{Index, IndexMut};
 
@@ -64,6 +64,8 @@ pub(super) struct Working<'m> {
     pub(super) by_id: HashMap<String, Entry>,
     /// Pairs that were merged into others and are to be deleted.
     pub(super) removed: Vec<PairId>,
+    /// Records that have left their pairs, in which a preferred one has taken their place.
+    pub(super) left: Vec<Reference>,
     pub(super) by_number: HashMap<PairId, Entry>,
     by_key: Sides<HashMap<MatchKey, Vec<Entry>>>,
     /// By pair, changes that were sent and never answered.
@@ -79,6 +81,7 @@ impl<'m> Working<'m> {
             touched: Vec::new(),
             by_id: HashMap::new(),
             removed: Vec::new(),
+            left: Vec::new(),
             by_number: HashMap::new(),
             by_key: Sides::default(),
             unanswered: HashMap::new(),

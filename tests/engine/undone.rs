@@ -526,3 +526,22 @@ async fn i1_an_undo_without_an_answer_is_in_the_history_though_one_of_its_fields
     assert_eq!(changes, [(ChangeStatus::Done, Some(Reason::FoundOut))]);
     world.assert_quiet().await;
 }
+
+/// A person merges a record that a run made into another one of that run, and the run is undone. That the record is gone
+/// which it was merged into is no deletion by a person, also when the remote system tells the merge once more.
+#[tokio::test]
+async fn i28_nothing_is_deleted_on_the_other_side_because_an_undo_deleted_the_winner_of_a_merge() {
+    let mut world = World::new().await;
+    world.people().deletes = DeletePolicy::Delete;
+    world.definition.brake.records = 1000;
+    let (run, people) = made(&world, &["ann", "bea"]).await;
+    world.right.merge("person", &people[0], &people[1]);
+    world.run().await;
+    world.undo(run.id, 1).await;
+    assert_eq!(world.right.records("person").len(), 0);
+    for _ in 0..2 {
+        world.run_with(RunOptions::sync(Reading::Full)).await;
+        assert_eq!(world.left.records("contact").len(), 2);
+    }
+    world.assert_quiet().await;
+}

@@ -1,15 +1,17 @@
 //! Conversions: moves pairs of records that were merged into another record, got another id, or became
 //! records of another object.
 
+use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::identity;
+use super::limits;
 use super::number::MappingId;
 use super::pair::{Agreed, Pair, Seen, Status};
-use super::reason::Reason;
+use super::reason::{Code, Reason};
 use super::report::{Batch, Conversion, Page};
 use super::session::Session;
-use super::settle::forget_agreed;
+use super::settle::{forget_agreed, set_undone};
 use super::subject::RecordRef;
 use super::working::{Entry, Working};
 use entente_core::{Reference, Side};
@@ -151,6 +153,37 @@ impl Session<'_> {
             pair.status = Status::Deleted;
             pair.reason = Some(reason);
         }
+    }
+
+    /// Pairs held since their records were merged into records that these changes of an undo have deleted. What they had is
+    /// gone by the undo as well, and is no deletion by a person, however often the merge is told.
+    pub(super) async fn merged_into_undone(&self, changes: &[Change]) -> Result<Vec<Pair>, SyncError> {
+        let done = |change: &&Change| change.status == ChangeStatus::Done && change.is_delete_of_undo();
+        let undone: Vec<&Change> = changes.iter().filter(done).collect();
+        let (mut pairs, now) = (Vec::new(), self.now());
+        for mapping in &self.definition.mappings {
+            let mut after = 0;
+            while undone.iter().any(|change| change.mapping == mapping.id) {
+                let ledger = self.engine.ledger;
+                let held = ledger.held(mapping.id, Code::Merged, after, limits::RECONCILE_PAIRS).await?;
+                let Some(last) = held.last() else { break };
+                after = last.id;
+                for mut pair in held {
+                    let Some(Reason::Merged { into, .. }) = &pair.reason else { continue };
+                    let side = into.side;
+                    let deletes = |change: &&Change| {
+                        (change.mapping, change.target) == (mapping.id, side)
+                            && into.object == mapping.object(side)
+                            && change.record() == Some(into.id.as_str())
+                    };
+                    if undone.iter().any(deletes) {
+                        set_undone(&mut pair, side, now);
+                        pairs.push(pair);
+                    }
+                }
+            }
+        }
+        Ok(pairs)
     }
 
     /// Moves a pair to the new id of its record.

@@ -164,9 +164,11 @@ impl Session<'_> {
             counts.pending += (sent - changes.len()) as u64;
             counts.because_of(&Reason::Unanswered, (sent - changes.len()) as u64);
         }
+        let mut merged = self.merged_into_undone(&changes).await?;
         let mut unit = self.begin().await?;
         unit.remove_pairs(&absorbed).await?;
         unit.save_pairs(&mut pairs).await?;
+        unit.save_pairs(&mut merged).await?;
         unit.save_changes(&mut changes).await?;
         self.requeue_replaced(unit.as_mut()).await?;
         if !executed.state.is_empty() {

@@ -124,6 +124,7 @@ impl Session<'_> {
         self.found_out.retain(|pair| !numbers.contains(pair));
         let mut landed = self.landed(mapping, &pairs).await?;
         landed.extend(self.undone_by(&mut pairs).await?);
+        let mut merged = self.merged_into_undone(&landed).await?;
         let mut plan = Plan::default();
         for ruling in self.engine.ledger.rulings(&numbers).await? {
             plan.rulings.insert((ruling.pair, ruling.slot), ruling);
@@ -162,6 +163,7 @@ impl Session<'_> {
         unit.save_conflicts(&numbers, &plan.conflicts, now).await?;
         unit.save_changes(&mut plan.changes).await?;
         unit.save_pairs(&mut pairs).await?;
+        unit.save_pairs(&mut merged).await?;
         self.requeue_referring(unit.as_mut(), ended).await?;
         self.requeue_replaced(unit.as_mut()).await?;
         unit.save_run(&self.run).await?;

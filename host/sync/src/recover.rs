@@ -297,11 +297,12 @@ impl Session<'_> {
                 self.hold(pair, mapping, target.other(), unknown.clone());
             }
         }
+        let mut merged = self.merged_into_undone(&changes).await?;
         let mut unit = self.begin().await?;
         unit.save_pairs(&mut pairs).await?;
+        unit.save_pairs(&mut merged).await?;
         unit.save_changes(&mut changes).await?;
-        unit.commit().await?;
-        Ok(())
+        Ok(unit.commit().await?)
     }
 
     /// Collects the outcomes of deferred changes by ticket. Returns when to poll again while some are open.
@@ -392,9 +393,11 @@ impl Session<'_> {
         }
         // Changes of a lost ticket are recovered like those of a crash: sent, with an unknown outcome.
         settled.extend(unanswered);
+        let mut merged = self.merged_into_undone(&settled).await?;
         let mut unit = self.begin().await?;
         unit.remove_pairs(&absorbed).await?;
         unit.save_pairs(&mut pairs).await?;
+        unit.save_pairs(&mut merged).await?;
         unit.save_changes(&mut settled).await?;
         self.requeue_replaced(unit.as_mut()).await?;
         unit.save_run(&self.run).await?;

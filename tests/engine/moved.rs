@@ -300,3 +300,34 @@ async fn p2_a_pair_does_not_move_to_a_record_that_an_open_create_may_have_made()
     assert!(codes.contains(&Some(Code::Merged)), "{codes:?}");
     world.assert_quiet().await;
 }
+
+/// A record is merged into one that takes no part and cannot be read by id. Until it is told, nothing is written to it,
+/// also where the operator asks to try again: what is known is what the first one had.
+#[tokio::test]
+async fn i4_nothing_is_written_to_the_winner_of_a_merge_that_was_never_read() {
+    let mut world = World::new().await;
+    world.right.character.features.remove(&Feature::ById);
+    let shown = Condition { field: "tel".into(), test: Test::Not(text("hidden")) };
+    world.people().filters = Sides::new(vec![], vec![shown]);
+    let ann = world.left.put("contact", &[("email", text(ANN)), ("name", text("Ann"))], "2020-01-01");
+    let fields = [("full", text("Winner")), ("tel", text("hidden"))];
+    let winner = world.right.put("person", &fields, "2020-01-01");
+    world.run().await;
+    world.right.merge("person", &world.person(ANN), &winner);
+    world.run().await;
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    assert_eq!(
+        held.iter().map(|pair| pair.reason.as_ref().map(Reason::code)).collect::<Vec<_>>(),
+        [Some(Code::NotReadYet)]
+    );
+    let lease = world
+        .ledger
+        .acquire("r", "operator", world.clock.now(), std::time::Duration::from_secs(180))
+        .await
+        .unwrap();
+    assert_eq!(world.ledger.retry(&lease, held[0].mapping, Some(held[0].id)).await.unwrap(), 1);
+    world.ledger.release(&lease).await.unwrap();
+    world.left.edit("contact", &ann, "name", text("Anna"), "2026-01-02");
+    world.run().await;
+    assert_eq!(world.right.value("person", &winner, "full"), text("Winner"));
+}

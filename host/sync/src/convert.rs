@@ -29,6 +29,8 @@ fn mark_for_decision(pair: &mut Pair) {
 /// Holds a pair whose record has another id until that one has been read: it may be an older record, with values
 /// and a place in the filter of its own.
 pub(super) fn await_reading(pair: &mut Pair, mapping: &ObjectMapping, side: Side) {
+    // What was read of it is of the record that it was before: however its pair is queued, nothing is decided by that.
+    pair.half_mut(side).read = None;
     if pair.status != Status::Live {
         pair.status = Status::Held;
         pair.reason = Some(Reason::NotReadYet { side, object: mapping.object(side).to_owned() });

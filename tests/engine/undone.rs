@@ -545,3 +545,23 @@ async fn i28_nothing_is_deleted_on_the_other_side_because_an_undo_deleted_the_wi
     }
     world.assert_quiet().await;
 }
+
+/// An order is carried out, its answer is lost, and when it is sent again the record is locked for now: that says nothing
+/// about the first time.
+#[tokio::test]
+async fn i4_an_update_that_is_put_off_when_it_is_sent_again_may_have_been_carried_out_before() {
+    let world = World::new().await;
+    let (_, people) = made(&world, &["ann"]).await;
+    let contact = world.contact("ann@example.org");
+    world.left.edit("contact", &contact, "tags", tags(&["left"]), "2026-01-01");
+    world.right.fault("execute", 1, Fault::StopsInError { after: 1 });
+    world.right.fault("execute", 2, Fault::PutsOff);
+    let run = world.run().await;
+    assert_eq!(world.right.value("person", &people[0], "labels"), tags(&["left"]));
+    world.right.edit("person", &people[0], "tel", text("1"), "2026-01-02");
+    world.clock.advance(std::time::Duration::from_secs(86_400));
+    world.run().await;
+    let put_off = history(&world, &run).await;
+    assert_eq!(put_off, [(ChangeStatus::Done, Some(Reason::FoundOut))]);
+    world.assert_quiet().await;
+}

@@ -375,7 +375,7 @@ impl Session<'_> {
         let reason = Reason::RetryLater { said: Some((target, RemoteSaid::text(said))) };
         entry.change.status = ChangeStatus::Retry;
         // An earlier send without an answer may have been carried out.
-        if !(entry.unanswered && entry.change.is_delete_of_undo()) {
+        if !entry.unanswered {
             entry.change.sent = None;
         }
         entry.change.reason = Some(reason.clone());

@@ -185,8 +185,14 @@ impl End<'_> {
             let gone = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_none());
             let place = gone.map(|side| self.place(*sync, side));
             let elsewhere = |of: &Made| of.object == PERSON && of.sync != self.world.syncs[*sync].name;
+            // It may be gone again by now: one of these was made from it.
+            let source = |of: &Made| {
+                let from = |one: &Made| one.source.as_ref().is_some_and(|source| source.id == of.id);
+                made.iter().any(|(at, one)| from(one) && these.contains(&(*at, one.id.as_str())))
+            };
             made.iter().any(|(at, of)| {
-                Some(*at) == place && elsewhere(of) && theirs.contains(&(*at, of.id.as_str()))
+                let stands = theirs.contains(&(*at, of.id.as_str()));
+                Some(*at) == place && elsewhere(of) && (stands || source(of))
             })
         })
     }

@@ -767,6 +767,43 @@ async fn i26_a_record_that_was_taken_for_what_a_create_had_made_stays_in_a_pair(
     world.assert_quiet().await;
 }
 
+/// A create that failed after it was executed is as open as one without an answer: when its record is deleted, what it
+/// has made is no new record.
+#[tokio::test]
+async fn i3_what_a_failed_create_had_made_is_no_new_record_once_its_source_is_deleted() {
+    for deletes in [DeletePolicy::Ignore, DeletePolicy::Unlink, DeletePolicy::Delete, DeletePolicy::Recreate]
+    {
+        for (keyed, twice) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut world = World::new().await;
+            world.people().deletes = deletes;
+            world.definition.brake.records = 1000;
+            let keys: &[_] = if keyed { &[("email", text("ann@example.org"))] } else { &[] };
+            let ann = [keys, &[("name", text("Ann"))]].concat();
+            let left = world.left.put("contact", &ann, "2020-01-01");
+            world.right.fault("execute", 1, Fault::LostByTrap);
+            world.run().await;
+            assert_eq!(world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap().len(), 1);
+            if twice {
+                // It is sent once more, and the order is refused as a whole.
+                world.right.character.poison = Some("Ann");
+                world.clock.advance(Duration::from_secs(86_400));
+                world.run().await;
+                world.right.character.poison = None;
+            }
+            world.left.delete("contact", &left);
+            for _ in 0..3 {
+                world.clock.advance(Duration::from_secs(86_400));
+                world.run_with(RunOptions::plan(Reading::Changes)).await;
+                world.run().await;
+            }
+            let again = deletes == DeletePolicy::Recreate;
+            let stands = world.left.records("contact").iter().filter(|(_, record)| !record.deleted).count();
+            assert_eq!(stands, usize::from(again && keyed), "{deletes:?}, {keyed}, {twice}");
+            world.assert_quiet().await;
+        }
+    }
+}
+
 /// A create is sent, without an answer, and sent again with what its record has got meanwhile, which is never carried
 /// out. What the first one made has none of that: nobody has taken it off.
 #[tokio::test]
@@ -804,42 +841,5 @@ async fn i4_what_a_record_got_after_its_create_was_sent_is_not_taken_off_by_the_
         assert_ne!(world.right.value("person", &made, "org"), Value::Null);
         assert_eq!(world.right.records("person").len(), 1);
         world.assert_quiet().await;
-    }
-}
-
-/// A create that failed after it was executed is as open as one without an answer: when its record is deleted, what it
-/// has made is no new record.
-#[tokio::test]
-async fn i3_what_a_failed_create_had_made_is_no_new_record_once_its_source_is_deleted() {
-    for deletes in [DeletePolicy::Ignore, DeletePolicy::Unlink, DeletePolicy::Delete, DeletePolicy::Recreate]
-    {
-        for (keyed, twice) in [(false, false), (false, true), (true, false), (true, true)] {
-            let mut world = World::new().await;
-            world.people().deletes = deletes;
-            world.definition.brake.records = 1000;
-            let keys: &[_] = if keyed { &[("email", text("ann@example.org"))] } else { &[] };
-            let ann = [keys, &[("name", text("Ann"))]].concat();
-            let left = world.left.put("contact", &ann, "2020-01-01");
-            world.right.fault("execute", 1, Fault::LostByTrap);
-            world.run().await;
-            assert_eq!(world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap().len(), 1);
-            if twice {
-                // It is sent once more, and the order is refused as a whole.
-                world.right.character.poison = Some("Ann");
-                world.clock.advance(Duration::from_secs(86_400));
-                world.run().await;
-                world.right.character.poison = None;
-            }
-            world.left.delete("contact", &left);
-            for _ in 0..3 {
-                world.clock.advance(Duration::from_secs(86_400));
-                world.run_with(RunOptions::plan(Reading::Changes)).await;
-                world.run().await;
-            }
-            let again = deletes == DeletePolicy::Recreate;
-            let stands = world.left.records("contact").iter().filter(|(_, record)| !record.deleted).count();
-            assert_eq!(stands, usize::from(again && keyed), "{deletes:?}, {keyed}, {twice}");
-            world.assert_quiet().await;
-        }
     }
 }

@@ -84,6 +84,8 @@ pub struct Character {
     pub untold: Option<&'static str>,
     /// An order that is sent again is answered with what the record has now.
     pub tells_now: bool,
+    /// A field that is written and never told: neither reports nor answers have it.
+    pub write_only: Option<&'static str>,
     /// Rewrites stored values, as a normalising remote does.
     pub normalise: fn(&str, Value) -> Value,
 }
@@ -119,6 +121,7 @@ impl Default for Character {
             defers: false,
             untold: None,
             tells_now: false,
+            write_only: None,
             normalise: |_, value| value,
         }
     }
@@ -413,7 +416,10 @@ impl Fake {
             version: Some(record.seq.to_string()),
             values: fields
                 .iter()
-                .map(|name| Some(record.values.get(name).cloned().unwrap_or(Value::Null)))
+                .map(|name| {
+                    let told = self.character.write_only != Some(name.as_str());
+                    told.then(|| record.values.get(name).cloned().unwrap_or(Value::Null))
+                })
                 .collect(),
             times: if self.character.times == ChangeTimes::Field {
                 fields.iter().map(|name| record.times.get(name).map(|at| FieldTime::certain(*at))).collect()

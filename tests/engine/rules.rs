@@ -205,3 +205,53 @@ async fn a_field_that_is_required_on_update_goes_with_every_update() {
     assert_eq!(world.right.value("person", &person, "tel"), text("1"));
     world.assert_quiet().await;
 }
+
+/// A remote system that takes `tel` and never tells it.
+async fn silent_about_tel() -> World {
+    let mut world = World::new().await;
+    world.right.character.write_only = Some("tel");
+    let phone = world.people().fields.iter_mut().find(|field| field.names.left == "phone").unwrap();
+    phone.terms = Sides::new(FieldTerms::default(), FieldTerms { write_only: true, ..FieldTerms::default() });
+    world
+}
+
+#[tokio::test]
+async fn a_write_only_field_is_written_when_it_changes_and_never_cleared() {
+    let world = silent_about_tel().await;
+    let fields = [("email", text("t@example.org")), ("phone", text("1"))];
+    let id = world.left.put("contact", &fields, "2020-01-01");
+    world.run().await;
+    let person = world.person("t@example.org");
+    assert_eq!(world.right.value("person", &person, "tel"), text("1"));
+    world.assert_quiet().await;
+    let writes = world.right.writes().len();
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!(world.right.writes().len(), writes, "what is not told is no difference");
+    // Another field changes on either side: this one stays.
+    world.left.edit("contact", &id, "name", text("T"), "2020-02-01");
+    world.run().await;
+    world.right.edit("person", &person, "full", text("Tt"), "2020-03-01");
+    world.run().await;
+    assert_eq!(world.left.value("contact", &id, "phone"), text("1"));
+    assert!(world.right.writes().last().unwrap().ends_with(": full"), "{:?}", world.right.writes());
+    world.left.edit("contact", &id, "phone", text("2"), "2020-04-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &person, "tel"), text("2"));
+    world.left.edit("contact", &id, "phone", Value::Null, "2020-05-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &person, "tel"), Value::Null);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_write_only_field_is_written_once_to_a_record_that_was_there() {
+    let world = silent_about_tel().await;
+    let person =
+        world.right.put("person", &[("mail", text("t@example.org")), ("tel", text("0"))], "2020-01-01");
+    let fields = [("email", text("t@example.org")), ("phone", text("1"))];
+    let id = world.left.put("contact", &fields, "2020-01-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &person, "tel"), text("1"), "nobody knows what is there");
+    assert_eq!(world.left.value("contact", &id, "phone"), text("1"));
+    world.assert_quiet().await;
+}

@@ -96,6 +96,8 @@ pub struct FieldTerms {
     pub create_only: bool,
     /// Every update carries it, changed or not.
     pub required_on_update: bool,
+    /// It is written and never told, so that nobody knows what a record there has.
+    pub write_only: bool,
     /// Values of a pick-list that records have and that are never written (a state that only people give).
     pub reported_only: Vec<Value>,
 }

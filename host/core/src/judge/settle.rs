@@ -156,11 +156,11 @@ pub fn settle(
     left: Option<Current<'_>>,
     right: Option<Current<'_>>,
 ) -> Settled {
-    let (Some(left), Some(right)) = (left, right) else {
-        return Settled { decision: Decision::Unknown, why: Why::NotDelivered };
+    let now = match (left, right) {
+        (Some(left), Some(right)) => Sides { left, right },
+        (left, right) => return never_told(rules, Sides { left, right }),
     };
-    let now = Sides { left, right };
-    if equal(rules, &left, &right) {
+    if equal(rules, &now.left, &now.right) {
         return agree(Why::Same);
     }
     // A change can be told only against a known half of `agreed`.
@@ -345,6 +345,21 @@ fn may_write(rules: &FieldRules<'_>, target: Side) -> Result<(), Why> {
         return Err(Why::NeverWritten);
     }
     Ok(())
+}
+
+/// Settles a field that a side does not tell. Where that side never tells it, nothing was written to it yet (what is written is
+/// known from then on), so that the other side's value is, whatever may be there.
+fn never_told(rules: &FieldRules<'_>, sides: Sides<Option<Current<'_>>>) -> Settled {
+    const NOTHING: Current<'_> = Current { value: &Value::Null, link: None, time: None };
+    let from = Side::BOTH.into_iter().find(|side| rules.terms[side.other()].write_only);
+    match from.and_then(|from| Some((from, sides[from].filter(|current| !current.value.is_blank())?))) {
+        Some((from, current)) => {
+            let mut now = Sides::by(|_| NOTHING);
+            now[from] = current;
+            give(rules, &now, from, Why::ValueBeatsBlank(from))
+        }
+        None => Settled { decision: Decision::Unknown, why: Why::NotDelivered },
+    }
 }
 
 /// Applies the field's policies to the winner's value, and writes it to the other side where they allow it.

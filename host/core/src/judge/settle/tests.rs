@@ -9,8 +9,12 @@ fn kinds() -> Sides<Kind> {
     Sides::by(|_| Kind::Text)
 }
 
-const NONE: FieldTerms =
-    FieldTerms { create_only: false, required_on_update: false, reported_only: Vec::new() };
+const NONE: FieldTerms = FieldTerms {
+    create_only: false,
+    required_on_update: false,
+    write_only: false,
+    reported_only: Vec::new(),
+};
 static NO_TERMS: Sides<FieldTerms> = Sides { left: NONE, right: NONE };
 
 fn rules(kinds: &Sides<Kind>) -> FieldRules<'_> {

@@ -84,6 +84,7 @@ pub(crate) fn terms(field: &Field) -> FieldTerms {
     FieldTerms {
         create_only: field.create_only,
         required_on_update: field.required_on_update,
+        write_only: field.write_only,
         reported_only: field.reported_only.iter().map(Value::text).collect(),
     }
 }

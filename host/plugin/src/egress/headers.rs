@@ -2,6 +2,7 @@
 //! plugins must not control.
 
 use super::scrub::Scrubber;
+use crate::component::manifest::is_reserved;
 use crate::limits::{LimitReached, Limits};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -19,27 +20,6 @@ pub(super) fn check_headers(headers: &HeaderMap, limits: &Limits) -> Result<(), 
 
 /// Removes hop-by-hop headers, those named by `Connection`, and those that only a proxy may set.
 pub(super) fn strip(headers: &mut HeaderMap) {
-    const RESERVED: &[&str] = &[
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "http2-settings",
-        "host",
-        "expect",
-        "content-length",
-        "forwarded",
-        "via",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-        "x-real-ip",
-    ];
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -47,7 +27,9 @@ pub(super) fn strip(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    for name in RESERVED.iter().copied().map(HeaderName::from_static).chain(named) {
+    let reserved: Vec<HeaderName> =
+        headers.keys().filter(|name| is_reserved(name.as_str())).cloned().collect();
+    for name in reserved.into_iter().chain(named) {
         headers.remove(name);
     }
 }
@@ -91,6 +73,7 @@ mod tests {
             ("host", "evil"),
             ("content-length", "5"),
             ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-port", "1"),
             ("accept", "*/*"),
         ] {
             headers.insert(name, HeaderValue::from_static(value));

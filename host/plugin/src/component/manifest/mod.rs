@@ -6,11 +6,14 @@
 //! loses nothing.
 
 mod address;
+mod header;
 mod object;
 mod setting;
 mod webhook;
 
 pub use address::{AskedHost, fill};
+pub use header::USUAL_HEADERS;
+pub(crate) use header::is_reserved;
 pub use object::ObjectAsk;
 pub use setting::{Expected, SettingAsk, SettingError, SettingKind, SettingValue};
 pub use webhook::{SignatureAlgorithm, SignatureEncoding, SignaturePattern, SignatureScheme, WebhookAsk};
@@ -19,6 +22,7 @@ use crate::text::clean;
 use address::{check_address, names_in, place, whole};
 use entente_core::Value;
 use entente_sync::Object;
+use header::header;
 use http::HeaderName;
 use object::{check_objects, more_objects};
 use serde::{Deserialize, Serialize};
@@ -35,28 +39,6 @@ const FORMAT: u32 = 1;
 /// The limit of entries of a kind: an operator reads them all.
 const MOST_ASKS: usize = 50;
 const MOST_TEXT: usize = 300;
-
-/// The headers that a plugin may send without its manifest listing them: none of them is a credential, or makes another
-/// request of the one that the operator sees in the log.
-pub const USUAL_HEADERS: &[&str] =
-    &["accept", "accept-encoding", "accept-language", "cache-control", "content-type", "user-agent"];
-/// The headers that the host sets, or leaves out.
-const OF_THE_HOST: &[&str] = &[
-    "connection",
-    "content-length",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-];
 
 /// The capabilities that a plugin asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -463,21 +445,6 @@ impl SecretAsk {
     }
 }
 
-/// The name of a header that a plugin asks to send, in lower case.
-fn header(name: &str) -> Result<String, ManifestError> {
-    let refuse = |why: &str| Err(ManifestError(format!("'{}' {why}", clean(name, 100))));
-    let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
-        return refuse("is not the name of a header");
-    };
-    if name == "*" {
-        return refuse("is no header; each header is listed by its name");
-    }
-    if OF_THE_HOST.contains(&header.as_str()) {
-        return refuse("is a header that the host sets; leave it out of the list");
-    }
-    Ok(header.as_str().to_owned())
-}
-
 fn check_names<'n>(
     what: &str,
     names: impl Iterator<Item = &'n str>,
@@ -520,284 +487,4 @@ impl fmt::Display for AskInWords {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WHOLE: &str = r#"
-name = "mail"
-version = "1.2.0"
-description = "Keeps members in step"
-headers = ["If-Match"]
-state = { reason = "remembers the last batch" }
-
-[[host]]
-address = "https://{dc}.api.example.com"
-reason = "the API"
-
-[[host]]
-address = "{url}"
-reason = "your own server"
-
-[[secret]]
-name = "api-key"
-hosts = ["https://{dc}.api.example.com"]
-header = "authorization"
-reason = "signs in"
-
-[[secret]]
-name = "hook"
-use = "sign"
-reason = "checks webhooks"
-
-[[setting]]
-name = "dc"
-required = true
-example = "us1"
-reason = "the data centre"
-
-[[setting]]
-name = "url"
-kind = "url"
-reason = "address of your server"
-
-[[setting]]
-name = "page"
-kind = "integer"
-choices = [100, 500]
-default = 500
-reason = "rows of a page"
-
-[[object]]
-name = "member"
-reads = ["*"]
-writes = ["email", "name"]
-reason = "the members of the list"
-
-[webhook]
-secret = "hook"
-scheme = "hubspot-v3"
-reason = "changes arrive at once"
-"#;
-
-    fn read(text: &str) -> Manifest {
-        Manifest::from_toml(text).unwrap()
-    }
-
-    #[test]
-    fn a_manifest_is_read_from_the_file_and_from_the_section() {
-        let manifest = read(WHOLE);
-        assert_eq!(Manifest::parse(&manifest.to_json()).unwrap(), manifest);
-        let words: Vec<String> = manifest.asks().iter().map(ToString::to_string).collect();
-        insta::assert_snapshot!(words.join("\n"), @"
-        sends requests to https://{dc}.api.example.com (the API)
-        sends requests to the host of the setting url (your own server)
-        has the secret api-key sent to https://{dc}.api.example.com in the header authorization (signs in)
-        has texts signed with the secret hook, which is never sent (checks webhooks)
-        reads the setting dc, which must be set; such as us1 (the data centre)
-        reads the setting url, an address such as https://crm.example.com (address of your server)
-        reads the setting page, one of 100, 500; 500 unless set (rows of a page)
-        sends the headers if-match (beside those that every plugin may send)
-        reads of the object member: every field; writes to it: email, name (the members of the list)
-        takes webhooks signed as HubSpot (version 3) does, with the secret hook (changes arrive at once)
-        keeps a few bytes between runs (remembers the last batch)
-        ");
-        assert_eq!(Manifest::parse(b"{}").unwrap(), Manifest::default());
-        assert!(Manifest::default().asks().is_empty());
-    }
-
-    #[test]
-    fn what_is_no_manifest_is_told() {
-        let table = [
-            ("[[host]]\naddress = \"https://a.example\"", "missing field `reason`"),
-            ("[[host]]\naddress = \"https://a.example\"\nreason = \" \"", "without a reason"),
-            ("[[host]]\naddress = \"a.example\"\nreason = \"x\"", "cannot be granted"),
-            ("[[host]]\naddress = \"https://a.example\\r\"\nreason = \"x\"", "spaces or control characters"),
-            ("[[host]]\naddress = \"https://{dc}.example\"\nreason = \"x\"", "a setting that is not listed"),
-            ("[[host]]\naddress = \"https://{dc.example\"\nreason = \"x\"", "not listed"),
-            ("[[secret]]\nname = \"a b\"\nhosts = [\"*\"]\nreason = \"x\"", "no name of a secret"),
-            ("[[secret]]\nname = \"a\"\nreason = \"x\"", "names no hosts"),
-            ("[[secret]]\nname = \"a\"\nuse = \"sign\"\nhosts = [\"*\"]\nreason = \"x\"", "cannot be sent"),
-            (
-                "[[secret]]\nname = \"a\"\nhosts = [\"*\"]\nheader = \"a:b\"\nreason = \"x\"",
-                "not the name of a header",
-            ),
-            (
-                "[[secret]]\nname = \"a\"\nhosts = [\"*\"]\nquery = \"a&b\"\nreason = \"x\"",
-                "not the name of a parameter",
-            ),
-            (
-                "[[setting]]\nname = \"a\"\nreason = \"x\"\n[[setting]]\nname = \"a\"\nreason = \"x\"",
-                "occurs twice",
-            ),
-            ("files = true", "unknown field `files`"),
-            ("headers = [\"a:b\"]", "not the name of a header"),
-            ("headers = [\"Host\"]", "a header that the host sets"),
-            ("headers = [\"*\"]", "each header is listed by its name"),
-            (
-                "[[host]]\naddress = \"https://{dc}.example\"\nreason = \"x\"\n[[setting]]\nname = \"dc\"\ndefault = \"evil.com/\"\nreason = \"x\"",
-                "it is a part of a host name",
-            ),
-            (
-                "[[setting]]\nname = \"a\"\ndefault = \"\"\nreason = \"x\"",
-                "has a default, choice or example that is empty",
-            ),
-            ("[[object]]\nname = \"a\"\nreason = \"x\"", "nothing of the object 'a' is read or written"),
-            ("[[object]]\nname = \"\\u001b\"\nreads = [\"*\"]\nreason = \"x\"", "no name of an object"),
-            ("[[object]]\nname = \"a\"\nreads = [\"\"]\nreason = \"x\"", "no name of a field"),
-            ("[webhook]\nreason = \"x\"\nsecret = \"h\"", "neither a scheme nor a pattern"),
-            ("[webhook]\nreason = \"x\"\nscheme = \"stripe\"", "names no secret"),
-            (
-                "[webhook]\nreason = \"x\"\nsecret = \"h\"\nscheme = \"stripe\"",
-                "no secret with use = \"sign\"",
-            ),
-            ("[webhook]\nreason = \"x\"\nsecret = \"h\"\nscheme = \"own\"", "unknown variant `own`"),
-        ];
-        for (text, expected) in table {
-            let error = Manifest::from_toml(text).unwrap_err().to_string();
-            assert!(error.contains(expected), "{text}: {error}");
-        }
-        let newer = Manifest::parse(br#"{"format":2,"files":["/"]}"#).unwrap_err().to_string();
-        assert!(newer.contains("it has form 2, and this host knows form 1"), "{newer}");
-        for bytes in [&b""[..], b"null", b"[]", b"{\"host\":1}", b"\xff", b"{\"format\":-1}"] {
-            assert!(Manifest::parse(bytes).is_err(), "{bytes:?}");
-        }
-        let many = "[[setting]]\nname = \"a\"\nreason = \"x\"\n".repeat(51);
-        assert!(Manifest::from_toml(&many).unwrap_err().to_string().contains("51 of the kind setting"));
-        let hidden = read("[[setting]]\nname = \"a\"\nreason = \"\\u001b[31mred\\u202e\"");
-        assert_eq!(hidden.settings[0].reason, "\\u{1b}[31mred\\u{202e}");
-    }
-
-    #[test]
-    fn what_a_new_version_asks_for_in_addition_is_found() {
-        type Change = fn(&mut Manifest);
-        let before = read(WHOLE);
-        assert_eq!(before.more_than(&before), Manifest::default());
-        let less = Manifest::default().more_than(&before);
-        assert_eq!(
-            less.asks().len(),
-            1,
-            "less is no more, but without objects it asks for all of them: {less:?}"
-        );
-        let more = |change: Change| {
-            let mut after = before.clone();
-            change(&mut after);
-            after.more_than(&before).asks().iter().map(|ask| ask.words.clone()).collect::<Vec<_>>().join("; ")
-        };
-        let table: [(Change, &str); 14] = [
-            (|m| m.headers.push("x-other".to_owned()), "sends the headers x-other"),
-            (|m| m.objects[0].writes.push("phone".to_owned()), "writes to the object member: phone"),
-            (|m| m.objects[0].reads = vec!["email".to_owned()], ""),
-            (
-                |m| m.objects[0].name = "person".to_owned(),
-                "reads of the object person: every field; writes to it: email, name",
-            ),
-            (|m| m.objects.clear(), "reads of every object and writes to it: every field"),
-            (
-                |m| m.webhook.as_mut().unwrap().scheme = Some(SignatureScheme::Slack),
-                "takes webhooks signed as Slack does, with the secret hook",
-            ),
-            (|m| m.hosts[0].reason = "other words".to_owned(), ""),
-            (|m| m.settings.clear(), ""),
-            (|m| m.hosts[0].address = "*".to_owned(), "sends requests to any host that you grant"),
-            (
-                |m| m.secrets[0].hosts.push("{url}".to_owned()),
-                "has the secret api-key sent to the host of the setting url in the header authorization",
-            ),
-            (
-                |m| m.secrets[0].header = None,
-                "has the secret api-key sent to https://{dc}.api.example.com in a header",
-            ),
-            (
-                |m| m.secrets[0].query = Some("key".to_owned()),
-                "has the secret api-key sent to https://{dc}.api.example.com in the header authorization or as the parameter key",
-            ),
-            (
-                |m| {
-                    m.secrets[1].usage = SecretUse::Send;
-                    m.secrets[1].hosts = vec!["*".to_owned()]
-                },
-                "has the secret hook sent to any host that you grant in a header",
-            ),
-            (|m| m.state = None, ""),
-        ];
-        for (change, expected) in table {
-            assert_eq!(more(change), expected);
-        }
-        let all = before.more_than(&Manifest::default());
-        assert_eq!(all.asks().len(), 7, "all but the settings, and the objects, which were all of them");
-    }
-
-    #[test]
-    fn settings_have_defaults_and_are_checked_with_what_they_fill() {
-        let manifest = read(WHOLE);
-        let settings = |list: &[(&str, Value)]| -> BTreeMap<String, Value> {
-            list.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
-        };
-        let given = settings(&[("dc", Value::text("us1")), ("other", Value::text("x"))]);
-        let expected = settings(&[("dc", Value::text("us1")), ("page", Value::Integer(500))]);
-        assert_eq!(manifest.effective(&given), expected);
-        for blank in [Value::Null, Value::text("")] {
-            let read = manifest.effective(&settings(&[("page", blank)]));
-            assert_eq!(read["page"], Value::Integer(500), "a blank one is not set");
-        }
-        let table = [
-            ("dc", Value::text("us1"), ""),
-            (
-                "dc",
-                Value::text("us1.evil.example/"),
-                "it is a part of a host name: letters, digits and dashes; an example is us1",
-            ),
-            ("url", Value::text("crm.example.com"), "it is an address such as https://crm.example.com"),
-            ("page", Value::Integer(300), "it is one of 100, 500"),
-            ("page", Value::text("many"), "it is a whole number"),
-            ("page", Value::text("100"), ""),
-            ("page", Value::Null, ""),
-            ("other", Value::text("anything"), ""),
-        ];
-        for (name, value, expected) in table {
-            let told = manifest.check_settings(&settings(&[(name, value.clone())]));
-            match told {
-                Ok(()) => assert_eq!(expected, "", "{name} {value}"),
-                Err(error) => {
-                    assert!(!expected.is_empty() && error.to_string().ends_with(expected), "{error}")
-                }
-            }
-        }
-        let dc = r#"
-            [[host]]
-            address = "https://{dc}.api.example.com"
-            reason = "the API"
-            [[setting]]
-            name = "dc"
-            default = "us1"
-            reason = "the data centre"
-        "#;
-        let hosts = read(dc).hosts_with(&BTreeMap::new());
-        assert_eq!(
-            hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["https://us1.api.example.com"]
-        );
-    }
-
-    #[test]
-    fn settings_fill_addresses_and_lead_nowhere_else() {
-        let manifest = read(WHOLE);
-        let hosts = |settings: &[(&str, &str)]| {
-            let settings =
-                settings.iter().map(|(name, value)| ((*name).to_owned(), Value::text(*value))).collect();
-            manifest.hosts_with(&settings).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-        };
-        let table: [(&[(&str, &str)], &str); 7] = [
-            (&[], ""),
-            (&[("dc", "us1")], "https://us1.api.example.com"),
-            (&[("dc", "evil.example/")], ""),
-            (&[("url", "http://127.0.0.1:8787/path?x=1")], "http://127.0.0.1:8787"),
-            (&[("url", "https://Own.example")], "https://own.example"),
-            (&[("url", "https://user@own.example")], ""),
-            (&[("url", "file:///etc/passwd")], ""),
-        ];
-        for (settings, expected) in table {
-            assert_eq!(hosts(settings), expected, "{settings:?}");
-        }
-    }
-}
+mod tests;

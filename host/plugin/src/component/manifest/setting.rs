@@ -128,7 +128,7 @@ impl fmt::Display for SettingKind {
 
 /// A value of a setting in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a text, a whole number, or true or false (a day is written as a text)")]
 pub enum SettingValue {
     /// True or false.
     Boolean(bool),

@@ -124,3 +124,34 @@ fn what_the_manifest_does_not_name_is_neither_read_nor_written() {
                 [sync.Narrow.object.fields]\ncity = { right = \"city\" }\n";
     world.run(&["apply", &world.file("entente.toml", file)]).fails(1, &["city"]);
 }
+
+#[test]
+fn a_mapping_is_not_made_without_what_its_records_are_recognised_by() {
+    let world = unconnected();
+    narrow(
+        &world,
+        "",
+        "[[object]]\nname = \"person\"\nreads = [\"first_name\", \"last_name\"]\nreason = \"the people\"\n",
+    );
+    let url = format!("url={}", world.url);
+    // What is printed keeps what was given.
+    let again = format!("--grant-all --set {url} --no-sync");
+    add(&world, &["--set", &url]).fails(
+        1,
+        &["person is left out: its records are recognised by email, which cannot be mapped", &again],
+    );
+    add(&world, &["--set", &url, "--no-sync"]).well();
+}
+
+#[test]
+fn what_no_host_would_install_is_not_built() {
+    let world = unconnected();
+    let manifest = "[[host]]\naddress = \"*\"\nreason = \"x\"\n[[secret]]\nname = \"api-key\"\nhosts = [\"*\"]\nreason = \"x\"\n\
+                    [[secret]]\nname = \"hook\"\nuse = \"sign\"\nreason = \"x\"\n\
+                    [webhook]\nsecret = \"hook\"\nscheme = \"stripe\"\nreason = \"x\"\n";
+    let manifest = world.file("hooked.toml", manifest);
+    let (from, to) = (text(guests::hello_path()), world.dir.path().join("hooked.wasm"));
+    let args = ["plugin", "build", &from, "--manifest", &manifest, "--output", &text(&to)];
+    world.run(&args).fails(1, &["does not export 'webhook'"]);
+    assert!(!to.exists());
+}

@@ -106,7 +106,7 @@ fn describe(shown: &InspectionView) -> String {
         (false, false) => "",
     });
     for (kind, names) in &inspection.producers {
-        text.push_str(&format!("\n{kind}: {}", names.join(", ")));
+        text.push_str(&format!("\n{kind}, as the file says: {}", names.join(", ")));
     }
     text
 }
@@ -183,7 +183,9 @@ fn wrap(
     let what = || file.display().to_string();
     let component = as_component(read_component(file, &limits)?).with_context(what)?;
     let bytes = add_manifest(&component, &manifest).with_context(what)?;
-    let inspection = InspectionView::from(inspect(&bytes, &limits).with_context(what)?);
+    let inspection = inspect(&bytes, &limits).with_context(what)?;
+    inspection.check_asks().with_context(what)?;
+    let inspection = InspectionView::from(inspection);
     write(&output, &bytes)?;
     context.output.show(&inspection, |inspection| {
         let next = remedy::lines(&[install_remedy(&output)]);

@@ -29,7 +29,9 @@ pub enum SyncError {
         what: String,
     },
     /// Schema drift: a side no longer has a mapped object.
-    #[error("{exchange} has no object '{object}', which the sync '{sync}' maps; it has {known}")]
+    #[error(
+        "{exchange} has no object '{object}' (or the manifest of its plugin does not list it), which the sync '{sync}' maps; it has {known}"
+    )]
     NoSuchObject {
         /// Name of the exchange.
         exchange: String,

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use entente_plugin::{InspectError, Limits, inspect};
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
@@ -54,6 +55,16 @@ fn describes_a_world(module: &[u8]) -> Result<bool, BuildError> {
         }
     }
     Ok(false)
+}
+
+/// Checks a component as `plugin install` does, so that its author hears what is wrong with it and not its first operator. What only a
+/// host's own limits refuse passes.
+pub(super) fn check(component: &[u8]) -> Result<(), BuildError> {
+    let inspection = match inspect(component, &Limits::default()) {
+        Err(InspectError::Limit(_)) => return Ok(()),
+        inspected => inspected.map_err(|error| BuildError::NotInstallable { reason: error.to_string() })?,
+    };
+    inspection.check_asks().map_err(|error| BuildError::NotInstallable { reason: error.to_string() })
 }
 
 /// Where the component goes.

@@ -68,6 +68,12 @@ pub enum BuildError {
         /// What it is instead.
         reason: String,
     },
+    /// No host would install what was made.
+    #[error("it was built, and no host would install it: {reason}")]
+    NotInstallable {
+        /// Why.
+        reason: String,
+    },
     /// The `Cargo.toml` is that of a workspace and not of a package.
     #[error("{} is a workspace, not one plugin. Give the folder of one of its packages: {}", path.display(), list(members))]
     Workspace {

@@ -178,6 +178,7 @@ fn build_crate(
     let module = compile::compile(&plugin, &compiler, options, progress)?;
     progress(Progress::Encoding);
     let component = add_manifest(&as_component(module)?, &manifest)?;
+    component::check(&component)?;
     let file = component::path(&plugin, options.output.as_deref());
     component::write(&file, &component)?;
     Ok(Built {

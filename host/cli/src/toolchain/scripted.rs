@@ -73,6 +73,7 @@ pub(super) fn build(
     let bytes = fs::read(&made)
         .map_err(|_| BuildError::NoModule { package: manifest.name.clone(), path: made.clone() })?;
     let component = add_manifest(&bytes, &manifest)?;
+    component::check(&component)?;
     let target = options.target_dir.clone().unwrap_or_else(|| dir.join("target"));
     let usual = || target.join(component::FOLDER).join(format!("{}.wasm", manifest.name));
     let file = options.output.clone().unwrap_or_else(usual);

@@ -417,7 +417,7 @@ impl Names<'_> {
                     Some((was, now)) => {
                         format!("was of the kind {was} and now is {}", one_line(&now.to_string()))
                     }
-                    None => "is no longer there".to_owned(),
+                    None => "is no longer there, or not listed in the manifest of its plugin".to_owned(),
                 };
                 format!(
                     "{}: '{field}' of {object} {what}; the field is parked, the rest is synced",

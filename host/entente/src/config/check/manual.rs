@@ -59,6 +59,15 @@ pub(crate) fn entries(
             proposed.notices.push(format!("{part} is left out: none of its fields is on both sides"));
             continue;
         }
+        // Nobody would be recognised on the other side: a first sync would make everyone a second time.
+        let is_taken = |name: &String| taken.iter().any(|(field, _)| field.hub == *name);
+        if !mapping.identifiers.is_empty() && !mapping.identifiers.iter().any(is_taken) {
+            proposed.notices.push(format!(
+                "{part} is left out: its records are recognised by {}, which cannot be mapped",
+                mapping.identifiers.join(", ")
+            ));
+            continue;
+        }
         let entry = entry(mapping, hub, [hub_object, remote_object], &taken, &part, &mut proposed.notices);
         proposed.entries.push(entry);
     }

@@ -33,7 +33,10 @@ def told(function):
     def wrapped(*arguments):
         try:
             return function(*arguments)
-        except Err:
+        except Err as failed:
+            # What an imported function throws (a header that the host sets, say) is no error of the interface.
+            if not isinstance(failed.value, data.Error):
+                raise Err(data.Error("plugin-failed", traceback.format_exc(), None, None, []))
             raise
         except Trouble as trouble:
             raise Err(trouble.error)

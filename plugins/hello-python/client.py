@@ -22,7 +22,7 @@ UNSENT = (
     types.ErrorCode_DnsTimeout,
     types.ErrorCode_DestinationNotFound,
 )
-# The operator has not granted the host.
+# The host does not send it, and tells the operator why: a host that is not granted, a header that plugin.toml does not list.
 DENIED = (types.ErrorCode_HttpRequestDenied, types.ErrorCode_DestinationIpProhibited)
 
 
@@ -83,7 +83,7 @@ def call(
     except Err as failed:
         code = failed.value
         if isinstance(code, DENIED):
-            raise Trouble("misconfigured", f"the host denies the request to {place.netloc}: grant it", sent=False)
+            raise Trouble("misconfigured", f"the request to {place.netloc} was not sent", sent=False)
         raise Trouble("unavailable", f"hello-crm cannot be asked: {code}", sent=not isinstance(code, UNSENT))
 
     after = response.headers.get("retry-after", "")
@@ -104,8 +104,12 @@ def exchange(request: types.OutgoingRequest, content: bytes) -> Response:
     future = outgoing_handler.handle(request, None)
     if content:
         with body.write() as stream:
-            for begin in range(0, len(content), 4096):
-                stream.blocking_write_and_flush(content[begin : begin + 4096])
+            try:
+                for begin in range(0, len(content), 4096):
+                    stream.blocking_write_and_flush(content[begin : begin + 4096])
+            except Err:
+                # Nobody takes the rest of it. Why stands in the answer.
+                pass
     types.OutgoingBody.finish(body, None)
 
     with future.subscribe() as ready:

@@ -85,7 +85,11 @@ fn grant_text(granted: &Granted, shown: &GrantView) -> String {
         let remedy = Remedy::GrantHost { integration: name.clone(), host: host.clone() };
         text.push_str(&format!("\nnot granted: {host}{}", remedy::lines(&[remedy])));
     }
-    for secret in &shown.open_secrets {
+    // A secret that is sent needs a host: granting one without says so, and the host stands above.
+    let signs =
+        |secret: &&String| granted.manifest.secret(secret).is_some_and(|ask| ask.usage == SecretUse::Sign);
+    let grantable = |secret: &&String| !shown.grants.http.is_empty() || signs(secret);
+    for secret in shown.open_secrets.iter().filter(grantable) {
         let (integration, secret) = (name.clone(), secret.clone());
         text.push_str(&format!("\nnot granted: the secret {secret}"));
         text.push_str(&remedy::lines(&[Remedy::GrantSecret { integration, secret, host: None }]));

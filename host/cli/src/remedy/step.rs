@@ -135,8 +135,13 @@ impl Given {
                 let option = super::option_of_add(with)?;
                 step("give it again with more", self.again(&option))
             }
+            // With the settings, secrets and hosts that were given; elsewhere nobody knows them.
             Remedy::AddWithoutSync { integration: name } => {
-                step("add it without a sync", integration("add", name).plain("--no-sync"))
+                let words = match self.arguments.iter().any(|word| word == "add") {
+                    true => self.again("--no-sync"),
+                    false => integration("add", name).plain("--no-sync"),
+                };
+                step("add it without a sync", words)
             }
             Remedy::RemoveIntegration { integration: name } => {
                 step(format!("remove {name}"), integration("remove", name))

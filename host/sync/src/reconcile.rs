@@ -7,6 +7,7 @@ use super::error::SyncError;
 use super::feature::Feature;
 use super::ledger::{Requeue, TodoFilter, Unit};
 use super::limits;
+use super::links::Links;
 use super::number::{MappingId, PairId};
 use super::observer::Step;
 use super::order::Action;
@@ -96,17 +97,7 @@ impl Session<'_> {
         if pairs.is_empty() {
             return Ok(());
         }
-        let now = self.now();
-        // The backoff after a failure does not delay a pair whose record was deleted since.
-        let later = |pair: &Pair| {
-            pair.due.is_some_and(|due| due > now) && pair.halves.iter().all(|half| half.deleted.is_none())
-        };
-        let (waiting, mut pairs): (Vec<Pair>, Vec<Pair>) = pairs.into_iter().partition(later);
-        for pair in &waiting {
-            let counts = self.run.count(Side::Left, mapping.object(Side::Left));
-            counts.pending += 1;
-            counts.because(pair.reason.as_ref().unwrap_or(&Reason::RetryLater { said: None }));
-        }
+        let mut pairs = self.due(mapping, pairs);
         self.reopen_failed_creates(mapping, &mut pairs).await?;
         if self.look_for_counterparts(mapping, &pairs).await? {
             pairs = self.still_todo(&pairs).await?;
@@ -130,18 +121,7 @@ impl Session<'_> {
             plan.rulings.insert((ruling.pair, ruling.slot), ruling);
         }
         plan.sent = self.sent_as_decided(mapping, &pairs).await?;
-        let inputs = self.inputs(mapping);
-        let mut ended = Sides::default();
-        for pair in &mut pairs {
-            let had = Sides::by(|side| pair.half(side).id.clone());
-            self.decide(&inputs, pair, &links, &mut plan);
-            if note_ended(mapping, pair, had, &mut ended) {
-                self.forgotten.insert(pair.id);
-            }
-        }
-        for side in Side::BOTH {
-            self.ended[side].extend(ended[side].iter().cloned());
-        }
+        let ended = self.decide_all(mapping, &mut pairs, &links, &mut plan);
         self.reuse_idempotency_keys(&pairs, &mut plan).await?;
         let mut earlier = self.approve(&numbers, &mut pairs, &mut plan).await?;
         earlier.extend(landed);
@@ -173,6 +153,45 @@ impl Session<'_> {
             self.engine.observer.written(target, written[target]);
         }
         Ok(())
+    }
+
+    /// The pairs whose backoff is over; the others are counted as pending. A failure does not delay a pair whose record was
+    /// deleted since.
+    fn due(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>) -> Vec<Pair> {
+        let now = self.now();
+        let later = |pair: &Pair| {
+            pair.due.is_some_and(|due| due > now) && pair.halves.iter().all(|half| half.deleted.is_none())
+        };
+        let (waiting, due): (Vec<Pair>, Vec<Pair>) = pairs.into_iter().partition(later);
+        for pair in &waiting {
+            let counts = self.run.count(Side::Left, mapping.object(Side::Left));
+            counts.pending += 1;
+            counts.because(pair.reason.as_ref().unwrap_or(&Reason::RetryLater { said: None }));
+        }
+        due
+    }
+
+    /// Decides each pair; the records that have left their pairs by that, by side.
+    fn decide_all(
+        &mut self,
+        mapping: &ObjectMapping,
+        pairs: &mut [Pair],
+        links: &Links,
+        plan: &mut Plan,
+    ) -> Sides<Vec<Reference>> {
+        let inputs = self.inputs(mapping);
+        let mut ended = Sides::default();
+        for pair in pairs {
+            let had = Sides::by(|side| pair.half(side).id.clone());
+            self.decide(&inputs, pair, links, plan);
+            if note_ended(mapping, pair, had, &mut ended) {
+                self.forgotten.insert(pair.id);
+            }
+        }
+        for side in Side::BOTH {
+            self.ended[side].extend(ended[side].iter().cloned());
+        }
+        ended
     }
 
     /// Queues the pairs whose records refer to a record that has left its pair: its counterpart has another one, or

@@ -117,7 +117,12 @@ pub fn functions_stay_short(sources: &[Source]) -> usize {
     for source in sources {
         for (start, line) in source.lines.iter().enumerate() {
             let code = line.trim_start();
-            let head = code.split('(').next().unwrap_or_default();
+            // What stands before the parameters; a visibility such as pub(super) has parentheses of its own.
+            let seen = match code.strip_prefix("pub(") {
+                Some(rest) => rest.split_once(')').map_or("", |(_, rest)| rest),
+                None => code,
+            };
+            let head = seen.split('(').next().unwrap_or_default();
             if code.starts_with("//") || !head.split_whitespace().any(|word| word == "fn") {
                 continue;
             }

@@ -129,6 +129,33 @@ fn look(note: &str, get: &str, setting: usize, cursor: usize) -> String {
     )
 }
 
+/// The object that the plugins of the tests describe.
+fn person() -> Json {
+    let field = |name: &str, kind: &str, features: Json| json!({ "name": name, "label": name, "kind": kind, "features": features });
+    json!({
+        "name": "person", "label": "Person", "change-times": "record", "precision": 1_000_000,
+        "fields": [
+            field("name", "text", json!(["identifier"])), field("age", "integer", json!([])), field("tags", "texts", json!([])),
+            field("after", "text", json!([])), field("who", "text", json!([])),
+        ],
+        "features": ["create", "update", "delete", "full-listing"],
+    })
+}
+
+/// What they report of it, with what they were given in `after` and `who`.
+fn page() -> Json {
+    let rows = json!([
+        { "id": "1", "changed": 1_700_000_000_000_000_i64, "values": [
+            { "text": "Ada" }, { "integer": 36 }, { "texts": ["a", "b"] }, { "text": "<cursor>" }, { "text": "<who>" },
+        ] },
+        { "id": "2", "values": ["null", "unset", "unset", "unset", "unset"] },
+    ]);
+    let batch = json!({
+        "object": "person", "fields": ["name", "age", "tags", "after", "who"], "rows": rows, "deleted": [{ "id": "9" }],
+    });
+    json!({ "batches": [batch], "finished": [{ "object": "person", "complete": true }] })
+}
+
 /// A plugin of the version that this host speaks.
 pub(super) fn real(version: &str) -> Vec<u8> {
     let files = Files::of(version);
@@ -156,25 +183,6 @@ pub(super) fn real(version: &str) -> Vec<u8> {
         { "change": "<change1>", "outcome": { "updated": { "id": "<id1>", "values": "<values1>" } } },
         { "change": "<change2>", "outcome": "deleted" },
     ]);
-    let field = |name: &str, kind: &str, features: Json| json!({ "name": name, "label": name, "kind": kind, "features": features });
-    let object = json!({
-        "name": "person", "label": "Person", "change-times": "record", "precision": 1_000_000,
-        "fields": [
-            field("name", "text", json!(["identifier"])), field("age", "integer", json!([])), field("tags", "texts", json!([])),
-            field("after", "text", json!([])), field("who", "text", json!([])),
-        ],
-        "features": ["create", "update", "delete", "full-listing"],
-    });
-    let rows = json!([
-        { "id": "1", "changed": 1_700_000_000_000_000_i64, "values": [
-            { "text": "Ada" }, { "integer": 36 }, { "texts": ["a", "b"] }, { "text": "<cursor>" }, { "text": "<who>" },
-        ] },
-        { "id": "2", "values": ["null", "unset", "unset", "unset", "unset"] },
-    ]);
-    let batch = json!({
-        "object": "person", "fields": ["name", "age", "tags", "after", "who"], "rows": rows, "deleted": [{ "id": "9" }],
-    });
-    let page = json!({ "batches": [batch], "finished": [{ "object": "person", "complete": true }] });
     let note = "(call $log (i32.const 2) (i32.const 32) (i32.const 8) (i32.const 0) (i32.const 0))";
     let get = "(call $get (i32.const 16) (i32.const 3) (i32.const 64))";
     let call = "(param i64 i32 i32)";
@@ -187,7 +195,7 @@ pub(super) fn real(version: &str) -> Vec<u8> {
     };
     let order = "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32)";
     let functions = [
-        function("mapping-manual", "describe", call, "", json!({ "ok": { "objects": [object] } })),
+        function("mapping-manual", "describe", call, "", json!({ "ok": { "objects": [person()] } })),
         function("mapping-manual", "manual", call, "", json!({ "ok": {} })),
         function(
             "sync-report",
@@ -195,7 +203,7 @@ pub(super) fn real(version: &str) -> Vec<u8> {
             "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32)",
             // The setting is a value in an option: after two tags.
             &look(note, get, 64 + 16, 1),
-            json!({ "ok": page }),
+            json!({ "ok": page() }),
         ),
         function(
             "order-execution",

@@ -17,11 +17,19 @@ use super::session::{Purpose, Session, Tries};
 use super::subject::RecordRef;
 use super::unfit::sort_out;
 use entente_core::{Side, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 /// Start of a window without a lower bound: year 1, which every system can represent.
 const EARLIEST: Timestamp = Timestamp::from_micros(-62_135_596_800_000_000);
+
+/// A cursor in eight bytes: a report may have a million pages.
+fn fingerprint(cursor: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    cursor.hash(&mut hasher);
+    hasher.finish()
+}
 
 impl Session<'_> {
     /// Reads the report of one side to its end.
@@ -234,16 +242,14 @@ impl Session<'_> {
             sync: self.definition.name.clone(),
         };
         self.engine.observer.begins(Step::Collect(side), None);
+        let mut seen = HashSet::from([fingerprint(&open.cursor)]);
         loop {
             self.check_stop()?;
             request.cursor = Some(open.cursor.clone()).filter(|cursor| !cursor.is_empty());
             request.iteration = open.iteration;
             let page = self.page(side, &request).await?;
-            if page.next.as_deref() == Some(open.cursor.as_str()) || page.next.as_deref() == Some("") {
-                return Err(self.protocol_violation(
-                    side,
-                    format!("answered page {} with the cursor of that same page", open.iteration),
-                ));
+            if let Some(next) = &page.next {
+                self.check_cursor(side, &open, next, &mut seen)?;
             }
             let (next, after) = (page.next.clone(), page.after);
             if let Some(progress) = progress.as_deref_mut() {
@@ -275,6 +281,26 @@ impl Session<'_> {
         }
         if let Some(progress) = progress {
             self.listed[side] = progress.complete();
+        }
+        Ok(())
+    }
+
+    /// Refuses a cursor that this run has been at: the report would go round for ever.
+    fn check_cursor(
+        &self,
+        side: Side,
+        open: &OpenReport,
+        next: &str,
+        seen: &mut HashSet<u64>,
+    ) -> Result<(), SyncError> {
+        let page = open.iteration;
+        if next.is_empty() || next == open.cursor {
+            let what = format!("answered page {page} with the cursor of that same page");
+            return Err(self.protocol_violation(side, what));
+        }
+        if !seen.insert(fingerprint(next)) {
+            let what = format!("answered page {page} with the cursor of an earlier page");
+            return Err(self.protocol_violation(side, what));
         }
         Ok(())
     }

@@ -53,7 +53,8 @@ pub(super) struct Answers<'a> {
     target: Side,
     /// Other pairs that have records which answers name, by id.
     owners: &'a Owners,
-    /// Ids that creates of this order were answered with; a second one with the same id is a duplicate.
+    /// Ids of other records than their own that changes of this order were answered with; a second one with the same id is a
+    /// duplicate.
     made: HashSet<String>,
 }
 
@@ -74,6 +75,12 @@ impl<'a> Answers<'a> {
                 let said = RemoteSaid { code: Some(code), text: reason };
                 Meaning::Refused(Reason::Refused { side: self.target, said, fields })
             }
+            // To a create it names what is there already.
+            Outcome::Stale(row) if matches!(action, Action::Update(_)) => match self.claimed(action, &row.id)
+            {
+                Some(reason) => Meaning::BelongsToAnother(reason),
+                None => Meaning::Stale(row),
+            },
             Outcome::Stale(row) => Meaning::Stale(row),
             Outcome::Converted(reference) => self.converted(reference),
             // The first send may have succeeded: the next run sends it again under its idempotency key.
@@ -86,7 +93,6 @@ impl<'a> Answers<'a> {
     fn written(&mut self, action: &Action, made: Execution, written: Written) -> Meaning {
         let target = self.target;
         let invalid = |how| Meaning::Refused(Reason::InvalidAnswer { side: target, how });
-        let record = |side: Side, id: &str| RecordRef::new(side, self.mapping.object(side), id);
         if matches!(action, Action::Delete(_)) {
             return invalid(InvalidAnswer::NotDeleted);
         }
@@ -96,24 +102,30 @@ impl<'a> Answers<'a> {
         if is_unfit_id(&written.id) {
             return invalid(InvalidAnswer::UnfitId);
         }
-        let became = record(target, &written.id);
-        if *action == Action::Create && !self.made.insert(written.id.clone()) {
-            let became = Some(became);
-            return Meaning::BelongsToAnother(Reason::DuplicateOf { record: None, preferred: false, became });
+        match self.claimed(action, &written.id) {
+            Some(reason) => Meaning::BelongsToAnother(reason),
+            None => Meaning::Made(made, written),
         }
-        let source = target.other();
+    }
+
+    /// Why the record that an answer names is not the one of its change: another pair has it, or another change of the order
+    /// was answered with it.
+    fn claimed(&mut self, action: &Action, id: &str) -> Option<Reason> {
+        let record = |side: Side, id: &str| RecordRef::new(side, self.mapping.object(side), id);
         // Another answer of the order may name the record of this one, as what was merged into it.
-        let own = matches!(action, Action::Update(id) if *id == written.id);
-        let owner = self.owners.get(&written.id).filter(|_| !own);
-        let counterpart = owner.and_then(|owner| owner.half(source).id.as_deref());
-        if let Some(counterpart) = counterpart {
-            return Meaning::BelongsToAnother(Reason::DuplicateOf {
-                record: Some(record(source, counterpart)),
-                preferred: false,
-                became: Some(became),
-            });
+        if id.is_empty() || matches!(action, Action::Update(own) if own == id) {
+            return None;
         }
-        Meaning::Made(made, written)
+        let became = Some(record(self.target, id));
+        let source = self.target.other();
+        let counterpart = self.owners.get(id).and_then(|owner| owner.half(source).id.as_deref());
+        let counterpart = counterpart.map(|counterpart| record(source, counterpart));
+        let first = self.made.insert(id.to_owned());
+        (counterpart.is_some() || !first).then(|| Reason::DuplicateOf {
+            record: counterpart.filter(|_| first),
+            preferred: false,
+            became,
+        })
     }
 
     fn converted(&self, reference: Reference) -> Meaning {
@@ -159,6 +171,10 @@ mod tests {
         Answers::new(&mapping, Side::Right, &owners).meaning(action, resent, outcome)
     }
 
+    fn row(id: &str) -> Row {
+        Row { id: id.to_owned(), ..Row::default() }
+    }
+
     fn duplicate(record: Option<RecordRef>, became: &str) -> Meaning {
         let became = Some(self::record(Side::Right, "member", became));
         Meaning::BelongsToAnother(Reason::DuplicateOf { record, preferred: false, became })
@@ -181,6 +197,8 @@ mod tests {
             (&Action::Create, Outcome::Created(written("taken")), duplicate(counterpart(), "taken")),
             (&update, Outcome::Updated(written("taken")), duplicate(counterpart(), "taken")),
             (&merged_into, Outcome::Updated(written("taken")), made(Execution::Updated, "taken")),
+            (&update, Outcome::Stale(row("taken")), duplicate(counterpart(), "taken")),
+            (&update, Outcome::Stale(row("a")), Meaning::Stale(row("a"))),
         ];
         for (action, outcome, expected) in table {
             let shown = format!("{action:?}, {outcome:?}");

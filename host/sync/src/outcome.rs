@@ -150,6 +150,14 @@ impl Session<'_> {
         entry.change.status = ChangeStatus::Dropped;
         entry.change.sent = None;
         entry.change.reason = Some(reason.clone());
+        if entry.pair.half(target.other()).deleted.is_some() && entry.pair.half(target).id.is_none() {
+            // Nothing is left that could be a duplicate, and the other record has a pair of its own.
+            entry.pair.status = Status::Deleted;
+            entry.pair.reason = Some(Reason::DeletedEverywhere);
+            entry.pair.keys = Sides::by(|_| Some(Vec::new()));
+            self.keys_given_up = true;
+            return;
+        }
         self.hold(&mut entry.pair, mapping, target.other(), reason);
     }
 

@@ -133,6 +133,8 @@ pub(crate) struct Egress {
     placeholders: Placeholders,
     notices: Notices,
     requests: u64,
+    /// The requests of all calls.
+    sent: u64,
     /// When the plugin's current call began.
     began: Instant,
 }
@@ -144,12 +146,18 @@ impl Egress {
             placeholders: Placeholders::default(),
             notices: Notices::default(),
             requests: 0,
+            sent: 0,
             began: Instant::now(),
         }
     }
 
     pub(crate) fn channel(&self) -> &Arc<Channel> {
         &self.channel
+    }
+
+    /// The requests that the instance has made in all its calls.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Resets the per-call state.
@@ -191,6 +199,7 @@ impl Egress {
     ) -> Result<Prepared, Error> {
         let limits = &self.channel.limits;
         self.requests += 1;
+        self.sent += 1;
         if self.requests > limits.http_requests {
             // Only the first request over the limit is logged, so that the others do not flood the audit log.
             if self.requests == limits.http_requests + 1 {

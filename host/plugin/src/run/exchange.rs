@@ -168,7 +168,7 @@ impl PluginExchange {
         let mut running = self.running.lock().await;
         let kept = Arc::clone(&running.kept);
         // Taken out: if this future is dropped during a call, the instance is dropped with it.
-        let instance = self.idle.take().filter(|instance| instance.calls < self.limits.calls_per_instance);
+        let instance = self.idle.take().filter(|instance| instance.is_fresh());
         let mut instance = match instance {
             Some(instance) => instance,
             None => Instance::start(

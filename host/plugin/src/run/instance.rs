@@ -101,6 +101,14 @@ impl Instance {
         answered
     }
 
+    /// Whether it may take another call. The engines of some languages give handles back late or never, some eight for each
+    /// request, so that an instance ends well before their limit.
+    pub(crate) fn is_fresh(&self) -> bool {
+        const HANDLES_OF_REQUEST: u64 = 16;
+        let handles = self.store.data().egress.sent().saturating_mul(HANDLES_OF_REQUEST);
+        self.calls < self.limits.calls_per_instance && handles < self.limits.handles / 2
+    }
+
     /// Ends the instance after a failed call.
     pub(crate) async fn end(self) {
         fail(&self.store);

@@ -86,6 +86,8 @@ pub struct Character {
     pub tells_now: bool,
     /// A field that is written and never told: neither reports nor answers have it.
     pub write_only: Option<&'static str>,
+    /// A record with this text cannot be read.
+    pub unreadable: Option<&'static str>,
     /// Rewrites stored values, as a normalising remote does.
     pub normalise: fn(&str, Value) -> Value,
 }
@@ -122,6 +124,7 @@ impl Default for Character {
             untold: None,
             tells_now: false,
             write_only: None,
+            unreadable: None,
             normalise: |_, value| value,
         }
     }
@@ -409,6 +412,11 @@ impl Fake {
         answer
     }
 
+    fn is_unreadable(&self, record: &Record) -> bool {
+        let is = |value: &Value| matches!((value, self.character.unreadable), (Value::Text(text), Some(bad)) if &**text == bad);
+        record.values.values().any(is)
+    }
+
     fn row(&self, id: &str, record: &Record, fields: &[String]) -> Row {
         Row {
             id: id.to_owned(),
@@ -535,8 +543,14 @@ impl Exchange for Fake {
             batches.push(Batch {
                 object: wanted.object.clone(),
                 fields: wanted.fields.clone(),
-                rows: of(false).map(|(_, id, record)| self.row(id, record, &wanted.fields)).collect(),
-                bad: vec![],
+                rows: of(false)
+                    .filter(|(_, _, record)| !self.is_unreadable(record))
+                    .map(|(_, id, record)| self.row(id, record, &wanted.fields))
+                    .collect(),
+                bad: of(false)
+                    .filter(|(_, _, record)| self.is_unreadable(record))
+                    .map(|(_, id, _)| BadRow { id: Some((*id).to_owned()), reason: "no date".to_owned() })
+                    .collect(),
                 deleted: of(true)
                     .map(|(_, id, record)| Deletion { id: (*id).to_owned(), deleted: Some(record.changed) })
                     .collect(),

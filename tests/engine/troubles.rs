@@ -531,3 +531,64 @@ async fn i26_a_change_beside_the_one_that_fails_an_order_is_sent_though_the_othe
     world.run().await;
     assert_eq!(world.left.value("contact", &ann, "phone"), text("refused"));
 }
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_not_written_over() {
+    for by_id in [true, false] {
+        let (mut world, l, r) = crate::values::pair_of_anas().await;
+        world.right.character.unreadable = Some("0000-00-00");
+        world.right.character.features.remove(&Feature::ConditionalUpdate);
+        if !by_id {
+            world.right.character.features.remove(&Feature::ById);
+        }
+        world.run().await;
+        world.right.edit("person", &r, "full", text("0000-00-00"), "2025-06-01");
+        world.run().await;
+        world.left.edit("contact", &l, "phone", text("8"), "2025-06-02");
+        world.right.edit("person", &r, "tel", text("9"), "2025-06-03");
+        world.run().await;
+        assert_eq!(world.right.value("person", &r, "tel"), text("9"), "{by_id}");
+        let mapping = world.definition.mappings[0].id;
+        let status = async || {
+            let pair =
+                world.ledger.pairs_of(mapping, Side::Left, std::slice::from_ref(&l)).await.unwrap().remove(0);
+            (pair.status, pair.reason.map(|reason| reason.code()))
+        };
+        assert_eq!(status().await, (Status::Held, Some(Code::Unreadable)), "{by_id}");
+        // Not by an edit on the other side, nor by the operator.
+        world.left.edit("contact", &l, "phone", text("7"), "2025-06-02");
+        world.run_with(RunOptions::sync(Reading::Full)).await;
+        let lease =
+            world.ledger.acquire("r", "test", world.clock.now(), Duration::from_secs(60)).await.unwrap();
+        world.ledger.retry(&lease, mapping, None).await.unwrap();
+        let pair =
+            world.ledger.pairs_of(mapping, Side::Left, std::slice::from_ref(&l)).await.unwrap().remove(0);
+        world.ledger.retry(&lease, mapping, Some(pair.id)).await.unwrap();
+        world.ledger.release(&lease).await.unwrap();
+        world.run().await;
+        assert_eq!(world.right.value("person", &r, "tel"), text("9"), "{by_id}");
+        // As soon as it can be read, both edits count.
+        world.right.edit("person", &r, "full", text("Ana"), "2025-06-04");
+        world.run().await;
+        assert_eq!(world.left.value("contact", &l, "phone"), text("9"), "{by_id}");
+        assert_eq!(status().await, (Status::Ok, None), "{by_id}");
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_record_that_cannot_be_read_is_counted_and_comes_when_it_can() {
+    let mut world = World::new().await;
+    world.right.character.unreadable = Some("0000-00-00");
+    let fields = [("mail", text("n@example.org")), ("full", text("0000-00-00"))];
+    let r = world.right.put("person", &fields, "2020-01-01");
+    world.run().await;
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    assert_eq!(held.len(), 1, "its page has gone by");
+    assert_eq!(world.left.records("contact").len(), 0);
+    // Nobody tells of it again.
+    world.right.character.unreadable = None;
+    world.run().await;
+    assert_eq!(world.left.records("contact").len(), 1, "{r}");
+    world.assert_quiet().await;
+}

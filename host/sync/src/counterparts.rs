@@ -248,26 +248,38 @@ impl Session<'_> {
     pub(super) async fn read_awaited(&mut self) -> Result<(), SyncError> {
         let definition = self.definition;
         for mapping in &definition.mappings {
-            let mut after = 0;
-            loop {
-                self.check_stop()?;
-                let held =
-                    self.engine.ledger.held(mapping.id, Code::NotReadYet, after, limits::LOOKUP_RECORDS);
-                let pairs = held.await?;
-                let Some(last) = pairs.last() else { break };
-                after = last.id;
-                for side in Side::BOTH {
-                    if !self.has(mapping, side, Feature::ById) {
-                        continue;
-                    }
-                    let awaited = |pair: &&Pair| matches!(pair.reason, Some(Reason::NotReadYet { side: awaited, .. }) if awaited == side);
-                    let ids = pairs.iter().filter(awaited).filter_map(|pair| pair.half(side).id.clone());
-                    let ids: Vec<String> = ids.collect();
-                    self.fetch_as(side, mapping.object(side), &ids, Purpose::Counterpart).await?;
-                }
+            for code in [Code::NotReadYet, Code::Unreadable] {
+                self.read_held(mapping, code).await?;
             }
         }
         Ok(())
+    }
+
+    async fn read_held(&mut self, mapping: &ObjectMapping, code: Code) -> Result<(), SyncError> {
+        let mut after = 0;
+        loop {
+            self.check_stop()?;
+            let held = self.engine.ledger.held(mapping.id, code, after, limits::LOOKUP_RECORDS);
+            let pairs = held.await?;
+            let Some(last) = pairs.last() else { return Ok(()) };
+            after = last.id;
+            for side in Side::BOTH {
+                if !self.has(mapping, side, Feature::ById) {
+                    continue;
+                }
+                // What this run has found to be unreadable is not asked for again.
+                let awaited = |pair: &&Pair| match pair.reason {
+                    Some(Reason::NotReadYet { side: awaited, .. }) => awaited == side,
+                    Some(Reason::Unreadable { side: awaited, .. }) => {
+                        awaited == side && pair.half(side).read != Some(self.run.id)
+                    }
+                    _ => false,
+                };
+                let ids = pairs.iter().filter(awaited).filter_map(|pair| pair.half(side).id.clone());
+                let ids: Vec<String> = ids.collect();
+                self.fetch_as(side, mapping.object(side), &ids, Purpose::Counterpart).await?;
+            }
+        }
     }
 
     /// Reads survivors of an unlink or undo again that have a counterpart now, since the evidence for their values is

@@ -28,12 +28,7 @@ impl Session<'_> {
     ) -> Result<(), SyncError> {
         let remaining = page.remaining;
         let rows: u64 = page.batches.iter().map(|batch| (batch.rows.len() + batch.bad.len()) as u64).sum();
-        if rows > u64::from(self.page_rows(side)).max(super::limits::LOOKUP_RECORDS as u64) {
-            return Err(self.protocol_violation(
-                side,
-                format!("answered a page of {rows} rows, more than were asked for"),
-            ));
-        }
+        self.check_rows(side, rows)?;
         let definition = self.definition;
         self.follow_conversions(side, &mut page.conversions);
         self.convert_across(side, &page.conversions).await?;
@@ -89,6 +84,14 @@ impl Session<'_> {
         }
         self.engine.observer.collected(side, rows, remaining);
         Ok(())
+    }
+
+    fn check_rows(&self, side: Side, rows: u64) -> Result<(), SyncError> {
+        if rows <= u64::from(self.page_rows(side)).max(super::limits::LOOKUP_RECORDS as u64) {
+            return Ok(());
+        }
+        let what = format!("answered a page of {rows} rows, more than were asked for");
+        Err(self.protocol_violation(side, what))
     }
 
     /// Counts the records of a page, as far as the reason for reading them is counted.
@@ -220,13 +223,7 @@ impl Session<'_> {
                 None => self.take_in_unknown(work, row, &columns, keys, arrival, purpose),
             }
         }
-        for id in batch.bad.iter().filter_map(|bad| bad.id.as_ref()) {
-            // It is there, so that it does not count as deleted after a complete listing.
-            if let Some(entry) = work.by_id.get(id).copied() {
-                work.pairs[entry].half_mut(side).read = Some(self.run.id);
-                work.touch(entry);
-            }
-        }
+        self.take_in_bad(work, batch);
         for deletion in &batch.deleted {
             let Some(entry) = work.by_id.get(&deletion.id).copied() else {
                 continue;
@@ -236,6 +233,39 @@ impl Session<'_> {
                 self.note_deletion(mapping, &mut work.pairs[entry], side, at);
             }
             work.pairs[entry].half_mut(side).read = Some(self.run.id);
+            work.touch(entry);
+        }
+    }
+
+    /// Holds the pairs of records that cannot be read until they can: what they have by now is not known, so that nothing is
+    /// written over it. They are there, and do not count as deleted after a complete listing.
+    fn take_in_bad(&mut self, work: &mut Working<'_>, batch: &Batch) {
+        let side = work.side;
+        for bad in &batch.bad {
+            let Some(id) = &bad.id else { continue };
+            let entry = match work.by_id.get(id) {
+                Some(entry) => *entry,
+                None => {
+                    // So that it is read again, and counted until then: its page may never come again.
+                    let mut pair = Pair::new(work.mapping.id);
+                    pair.half_mut(side).id = Some(id.clone());
+                    pair.keys[side] = Some(Vec::new());
+                    let entry = work.add(pair);
+                    work.by_id.insert(id.clone(), entry);
+                    entry
+                }
+            };
+            let pair = &mut work.pairs[entry];
+            pair.half_mut(side).read = Some(self.run.id);
+            if matches!(pair.status, Status::Todo | Status::Ok | Status::Failed) {
+                pair.status = Status::Held;
+                pair.reason = Some(Reason::Unreadable {
+                    side,
+                    object: batch.object.clone(),
+                    id: bad.id.clone(),
+                    said: RemoteSaid::text(&bad.reason),
+                });
+            }
             work.touch(entry);
         }
     }

@@ -130,8 +130,8 @@ pub(super) fn on_reported(pair: &mut Pair, side: Side, changed: bool) {
         Status::Held if matches!(pair.reason, Some(Reason::DuplicateOf { .. } | Reason::Merged { .. })) => {}
         // A create with an unknown outcome: an edit of its source settles nothing.
         Status::Held if matches!(pair.reason, Some(Reason::FateUnknown { .. })) && !pair.is_linked() => {}
-        // Another record of the other side, which has not been read yet.
-        Status::Held if matches!(pair.reason, Some(Reason::NotReadYet { side: awaited, .. }) if awaited != side) =>
+        // A record of the other side that has not been read yet, or that cannot be read.
+        Status::Held if matches!(pair.reason, Some(Reason::NotReadYet { side: awaited, .. } | Reason::Unreadable { side: awaited, .. }) if awaited != side) =>
             {}
         Status::Held | Status::Excluded | Status::Deleted => {
             pair.status = Status::Todo;

@@ -200,8 +200,8 @@ pub(super) fn rule(
 
 /// Sets pairs back to `todo` as if they had not failed: one pair, failed or held, or all failed pairs of a
 /// mapping. A record that was held as a duplicate when it was matched stays held: every run that reads both
-/// sides matches it anew, and only such a match shows that no other record has its identifiers any more. A create
-/// without an answer is asked for again.
+/// sides matches it anew, and only such a match shows that no other record has its identifiers any more. So does a record
+/// that cannot be read, which every run reads again. A create without an answer is asked for again.
 pub(super) fn retry(
     connection: &Connection,
     mapping: MappingId,
@@ -213,13 +213,13 @@ pub(super) fn retry(
             return Ok(1);
         }
     }
-    const DUPLICATE: &str =
-        "status = 'held' AND reason = 'duplicate-of' AND (left_id IS NULL OR right_id IS NULL)
-                             AND json_extract(reason_data, '$.became') IS NULL";
+    const STAYS: &str =
+        "status = 'held' AND (reason = 'unreadable' OR reason = 'duplicate-of' AND (left_id IS NULL OR right_id IS NULL)
+                             AND json_extract(reason_data, '$.became') IS NULL)";
     let rows = connection
         .prepare_cached(&format!(
-            "UPDATE pair SET status = iif({DUPLICATE}, status, 'todo'), reason = iif({DUPLICATE}, reason, NULL),
-                 reason_data = iif({DUPLICATE}, reason_data, NULL), attempts = min(attempts, 1), due = NULL
+            "UPDATE pair SET status = iif({STAYS}, status, 'todo'), reason = iif({STAYS}, reason, NULL),
+                 reason_data = iif({STAYS}, reason_data, NULL), attempts = min(attempts, 1), due = NULL
              WHERE mapping = ?1 AND (?2 IS NULL OR id = ?2) AND (status = 'failed' OR (?2 IS NOT NULL AND status = 'held'))"
         ))?
         .execute(params![mapping, pair])?;

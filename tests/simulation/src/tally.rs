@@ -12,6 +12,7 @@ pub const NOT_DRAWN: &[&str] = &[
     "edits between report and order at a remote system that neither refuses a stale write nor can be read by id",
     "host clocks that step during a run or while a lease is left over; clocks that are off where windows follow change times",
     "remote systems that are both trusted for good in a fan-out",
+    "records that cannot be read: tests/engine/troubles.rs is what there is",
     "remote systems that are restored from a backup: what finds them out (the probe of a run's first order, the brake on identifiers) is tested in tests/engine",
 ];
 

@@ -121,6 +121,29 @@ async fn absence_is_deletion_only_after_a_complete_listing() {
     world.assert_quiet().await;
 }
 
+/// A listing that is no proof of absence tells no deletion, and those of before it would be told never more.
+#[tokio::test]
+async fn a_deletion_before_a_listing_that_proves_no_absence_is_told_by_the_next_report() {
+    let (mut world, _, rights) = linked(4, DeletePolicy::Delete).await;
+    world.right.character.features.remove(&Feature::FullListing);
+    world.run().await;
+    world.right.delete("person", &rights[1]);
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    let run = world.run().await;
+    assert_eq!(run.counts.right["person"].deleted, 1);
+    assert_eq!(alive(&world.left, "contact"), 3);
+    world.assert_quiet().await;
+    // Also where the listing is broken off, and goes on in another run.
+    world.right.delete("person", &rights[2]);
+    let failure = ExchangeError::new("trap", "fell over");
+    world.right.fault("report", 1, Fault::Fails(failure));
+    assert!(world.try_run(RunOptions::sync(Reading::Full)).await.unwrap().error.is_some());
+    world.run().await;
+    world.run().await;
+    assert_eq!(alive(&world.left, "contact"), 2);
+    world.assert_quiet().await;
+}
+
 #[tokio::test]
 async fn a_listing_that_lost_a_page_is_checked_by_id() {
     let (world, ..) = linked(6, DeletePolicy::Delete).await;

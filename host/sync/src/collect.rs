@@ -56,11 +56,8 @@ impl Session<'_> {
         let remapped = progress.mapping_version != self.definition.version;
         let lists_all = |open: &OpenReport| open.asked.values().all(|asked| asked.full);
         if remapped || (all && progress.open.as_ref().is_none_or(|open| !lists_all(open))) {
-            progress = Progress {
-                mapping_version: self.definition.version,
-                rekey: remapped || progress.rekey,
-                ..Progress::default()
-            };
+            let rekey = remapped || progress.rekey;
+            progress = progress.anew(self.definition.version, rekey);
         }
         if remapped {
             self.reopen_mappings().await?;
@@ -357,7 +354,17 @@ impl Session<'_> {
         let position = match self.definition.mappings.iter().any(under_way) {
             true => Position { complete, ..before },
             false => {
-                Position { bookmark: finished.bookmark.clone(), read_from: Some(open.started), complete }
+                // A listing does not tell what was deleted since the last report, and may have passed over what has changed
+                // since. Unless it proves absence, the side is asked for that from there on.
+                let kept = progress.told_from.remove(&finished.object);
+                let tells = object.is_some_and(|object| object.has(Feature::Deletions));
+                let new = || Position {
+                    bookmark: finished.bookmark.clone(),
+                    read_from: Some(open.started),
+                    complete,
+                };
+                kept.filter(|_| asked.full && !complete && tells)
+                    .map_or_else(new, |kept| Position { complete, ..kept })
             }
         };
         progress.objects.insert(finished.object.clone(), position);

@@ -74,12 +74,31 @@ pub struct Progress {
     /// pages are counted in rows, the rows after it have moved up, and one of them was passed over.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub went_on: BTreeMap<String, bool>,
+    /// The positions from before listings that may prove no absence, by object: what has been deleted since is told from
+    /// there on, and no listing tells it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told_from: BTreeMap<String, Position>,
     /// The mapping changed: match keys are computed again for every row of the next listing.
     #[serde(default)]
     pub rekey: bool,
 }
 
 impl Progress {
+    /// Begins anew, with this mapping version. Where deletions are told from is kept.
+    pub(super) fn anew(mut self, mapping_version: u32, rekey: bool) -> Self {
+        self.keep_positions(|_| true);
+        Self { mapping_version, rekey, told_from: self.told_from, ..Self::default() }
+    }
+
+    /// Keeps the positions of objects that are about to be listed. The earliest one counts.
+    fn keep_positions(&mut self, listed: impl Fn(&String) -> bool) {
+        for (object, position) in self.objects.iter().filter(|(object, _)| listed(object)) {
+            if position.bookmark.is_some() {
+                self.told_from.entry(object.clone()).or_insert_with(|| position.clone());
+            }
+        }
+    }
+
     /// Objects of which every record is known.
     pub fn complete(&self) -> Vec<String> {
         let complete = self.objects.iter().filter(|(_, position)| position.complete);
@@ -91,6 +110,7 @@ impl Progress {
         let went_on = std::mem::take(&mut self.went_on);
         let lacking: Vec<String> =
             went_on.into_iter().filter(|(_, lacks)| *lacks).map(|(object, _)| object).collect();
+        self.keep_positions(|object| lacking.contains(object));
         self.objects.retain(|object, _| !lacking.contains(object));
         !lacking.is_empty()
     }

@@ -115,7 +115,7 @@ impl End<'_> {
                 _ if !pair.is_linked() => wrong("it is settled with one record only"),
                 _ => {
                     for side in Side::BOTH.into_iter().filter(|side| there[*side].is_none()) {
-                        if self.would_be_told(self.place(sync, side)) {
+                        if self.would_be_told(self.place(sync, side), object, pair.half(side).id.as_deref()) {
                             let what = format!("{name}: the record on the {side} is gone");
                             verdict.add(Word::Unaccounted, "I26", what);
                         } else {
@@ -134,7 +134,7 @@ impl End<'_> {
         let side = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_some())?;
         let untold = |side: Side, id: &str| {
             let place = self.place(sync, side);
-            self.record(place, object, id).is_none() && !self.would_be_told(place)
+            self.record(place, object, id).is_none() && !self.would_be_told(place, object, Some(id))
         };
         let others = match &pair.reason {
             Some(Reason::DuplicateOf { record, .. }) => record.iter().collect(),
@@ -181,12 +181,15 @@ impl End<'_> {
         shared.then_some(Exception::SharedIdentifier)
     }
 
-    /// Whether a deletion in this system has been told by now. After an incomplete listing, earlier deletions are
-    /// never reported.
-    fn would_be_told(&self, place: usize) -> bool {
+    /// Whether the deletion of a record has been told by now: by a complete listing, or by the reports of a system that
+    /// tells deletions and has forgotten no place since.
+    fn would_be_told(&self, place: usize, object: usize, id: Option<&str>) -> bool {
         match self.system(place) {
             System::Hub(_) => true,
-            System::Remote(remote) => remote.manners.keyset && self.listed,
+            System::Remote(remote) => {
+                (remote.manners.keyset && self.listed)
+                    || id.is_some_and(|id| remote.tells_deletion(object, id))
+            }
         }
     }
 
@@ -211,8 +214,11 @@ impl End<'_> {
                 && change.fields.iter().all(|field| field.slot != Slot(IDENTIFIER) || unnamed(&field.value))
         });
         // Gone, and nobody has told so: what was known of it last.
-        let untold =
-            || pair.current(side, Slot(IDENTIFIER)).filter(|_| !self.would_be_told(self.place(sync, side)));
+        let untold = || {
+            pair.current(side, Slot(IDENTIFIER)).filter(|_| {
+                !self.would_be_told(self.place(sync, side), object, pair.half(side).id.as_deref())
+            })
+        };
         let found = self.half(sync, object, pair, side).map(|values| &values[IDENTIFIER]).or_else(untold);
         let found_without = found.is_some_and(unnamed);
         // What was deleted meanwhile is not sent again either.

@@ -60,6 +60,8 @@ struct State {
     breaches: Vec<String>,
     last_page: Option<Vec<Batch>>,
     again: u64,
+    /// The last change number when it had forgotten a place.
+    forgotten: u64,
 }
 
 /// A remote system.
@@ -188,6 +190,16 @@ impl Remote {
         let after = self.insert(&mut state, object, values, now);
         self.remove(&mut state, object, id, now, Some(after.clone()));
         Some(after)
+    }
+
+    /// Whether reports from a bookmark tell that a record is gone. Once it has forgotten the place, nothing does.
+    pub(crate) fn tells_deletion(&self, object: usize, id: &str) -> bool {
+        let state = lock(&self.state);
+        self.manners.bookmarks
+            && state.objects[object].get(id).is_some_and(|record| {
+                let told = self.manners.deletions || record.merged.is_some();
+                record.deleted && told && record.seq > state.forgotten
+            })
     }
 
     /// The next order is executed, and answered without a word about its changes.

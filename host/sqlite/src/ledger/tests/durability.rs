@@ -25,6 +25,10 @@ fn progress() -> Progress {
         }),
         unchecked: BTreeMap::from([("person".to_owned(), 4)]),
         went_on: BTreeMap::from([("person".to_owned(), true)]),
+        told_from: BTreeMap::from([(
+            "contact".to_owned(),
+            Position { bookmark: Some("a".to_owned()), read_from: Some(at(2)), complete: false },
+        )]),
         rekey: true,
     }
 }

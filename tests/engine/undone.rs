@@ -70,6 +70,46 @@ async fn an_update_that_was_found_out_to_be_executed_is_history_and_can_be_undon
 }
 
 #[tokio::test]
+async fn what_a_report_shows_to_be_executed_is_history_also_where_its_run_decides_nothing() {
+    let mut world = World::new().await;
+    world.left.character.features.retain(|word| ![Feature::ById, Feature::ConditionalUpdate].contains(word));
+    let (_, people) = made(&world, &["ann"]).await;
+    let contact = world.contact("ann@example.org");
+    world.right.edit("person", &people[0], "labels", tags(&["a"]), "2026-01-01");
+    let run = world.run().await;
+    world.left.fault("execute", 1, Fault::NoAnswers { executed: true });
+    let undone = world.run_with(RunKind::Undo { run: run.id, deletes_agreed: 0 }.into()).await;
+    assert!(world.left.value("contact", &contact, "tags").is_blank());
+    // The left is read, and nothing is decided.
+    world.right.fault("report", 1, Fault::Fails(ExchangeError::new("trap", "fell over")));
+    assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
+    world.left.edit("contact", &contact, "tags", tags(&["b"]), "2026-01-02");
+    world.run().await;
+    assert_eq!(world.left.value("contact", &contact, "tags"), tags(&["b"]));
+    assert_eq!(world.right.value("person", &people[0], "labels"), tags(&["a", "b"]));
+    let done = ChangeFilter { target: None, status: Some(ChangeStatus::Done) };
+    let changes = world.ledger.changes_of_run(undone.id, done, 0, 10).await.unwrap();
+    assert_eq!(changes.first().and_then(|change| change.reason.clone()), Some(Reason::FoundOut));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn an_undo_keeps_a_record_whose_edit_an_update_without_an_answer_has_replaced() {
+    let mut world = World::new().await;
+    world.right.character.features.retain(|word| ![Feature::ById, Feature::ConditionalUpdate].contains(word));
+    world.people().fields[1].trust = Some(Side::Left);
+    let (run, people) = made(&world, &["ann"]).await;
+    world.right.edit("person", &people[0], "full", text("Anna"), "2026-01-01");
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+    let later = world.run().await;
+    assert_eq!(world.right.value("person", &people[0], "full"), text("ann"));
+    let undone = world.undo(run.id, 0).await;
+    assert_eq!(left_out(&world, &undone).await, [Kept::ChangedBy { run: later.id }]);
+    assert_eq!(world.right.value("person", &people[0], "full"), text("ann"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
 async fn an_undo_that_was_sent_twice_does_not_come_back_to_the_other_side() {
     let mut world = World::new().await;
     world.right.character.features.remove(&Feature::ById);

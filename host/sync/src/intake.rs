@@ -1,6 +1,7 @@
 //! Intake: upserts a page of reported records into pairs, matches records without a pair by their
 //! identifiers, and commits the page in one transaction with the cursor of the next.
 
+use super::change::Change;
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::filter::{Candidate, better, takes_part};
@@ -12,6 +13,7 @@ use super::reason::Reason;
 use super::report::{Batch, Page, Row};
 use super::reported::{Arrival, apply_row, columns_of, on_reported, value_at};
 use super::session::{Purpose, Session};
+use super::settle::set_landed;
 use super::subject::{RecordRef, RemoteSaid};
 use super::working::{Entry, Match, Working};
 use entente_core::{Reference, Side, Sides};
@@ -54,9 +56,11 @@ impl Session<'_> {
         let mut unit = self.begin().await?;
         let mut revisits: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
         let mut read_pairs: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
-        for work in works {
+        for mut work in works {
             unit.remove_pairs(&work.removed).await?;
             let mapping = work.mapping.id;
+            let mut landed = self.found_landed(std::mem::take(&mut work.landed));
+            unit.save_changes(&mut landed).await?;
             let mut pairs = work.into_touched();
             unit.save_pairs(&mut pairs).await?;
             if !self.run.options.follows_bookmarks() {
@@ -84,6 +88,30 @@ impl Session<'_> {
         }
         self.engine.observer.collected(side, rows, remaining);
         Ok(())
+    }
+
+    /// What is stored at once of the updates that were found to have landed. An undo decides first.
+    fn found_landed(&mut self, mut landed: Vec<Change>) -> Vec<Change> {
+        let now = self.now();
+        for change in &mut landed {
+            set_landed(change, now);
+        }
+        if self.run.options.undoes().is_none() {
+            return landed;
+        }
+        self.found_landed.append(&mut landed);
+        landed
+    }
+
+    /// Stores which updates an undo has found to have landed. Its dry run keeps nothing of what it reads.
+    pub(super) async fn save_landed(&mut self) -> Result<(), SyncError> {
+        let mut landed = std::mem::take(&mut self.found_landed);
+        if landed.is_empty() || self.run.options.is_dry() {
+            return Ok(());
+        }
+        let mut unit = self.begin().await?;
+        unit.save_changes(&mut landed).await?;
+        Ok(unit.commit().await?)
     }
 
     fn check_rows(&self, side: Side, rows: u64) -> Result<(), SyncError> {

@@ -72,6 +72,7 @@ impl Engine<'_> {
             parked: BTreeSet::new(),
             rekey: Sides::default(),
             read_from: Sides::default(),
+            found_landed: Vec::new(),
             order_caps: HashMap::new(),
             failed_alone: false,
             orders_found_out: 0,
@@ -156,6 +157,7 @@ impl Session<'_> {
                 self.engine.clock.sleep(std::mem::take(&mut self.pause)).await;
             }
         }
+        self.save_landed().await?;
         self.drop_unmatched_plan().await?;
         if self.run.options.waits_until_settled() {
             self.wait_for_deferred().await?;

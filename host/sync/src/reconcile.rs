@@ -15,7 +15,7 @@ use super::pair::{Pair, Status};
 use super::plan::Plan;
 use super::reason::Reason;
 use super::session::Session;
-use super::settle::{has_landed, is_undone, set_undone};
+use super::settle::{has_landed, is_undone, set_landed, set_undone};
 use entente_core::{Reference, Side, Sides};
 use std::collections::{BTreeSet, HashMap};
 
@@ -263,7 +263,11 @@ impl Session<'_> {
 
     /// Updates that were never answered, and whose records hold by now what they sent: they were executed, which is
     /// history that an undo goes by.
-    async fn landed(&self, mapping: &ObjectMapping, pairs: &[Pair]) -> Result<Vec<Change>, SyncError> {
+    pub(super) async fn landed(
+        &self,
+        mapping: &ObjectMapping,
+        pairs: &[Pair],
+    ) -> Result<Vec<Change>, SyncError> {
         let tried: Vec<PairId> = pairs.iter().filter(|pair| pair.attempts > 0).map(|pair| pair.id).collect();
         if tried.is_empty() {
             return Ok(Vec::new());
@@ -273,9 +277,7 @@ impl Session<'_> {
             pairs.iter().any(|pair| pair.id == change.pair && has_landed(mapping, pair, change))
         });
         for change in &mut changes {
-            change.status = ChangeStatus::Done;
-            change.reason = Some(Reason::FoundOut);
-            change.settled = Some(self.now());
+            set_landed(change, self.now());
         }
         Ok(changes)
     }

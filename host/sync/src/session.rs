@@ -1,5 +1,6 @@
 //! Session: the state of a run that is under way, shared by all its phases.
 
+use super::change::Change;
 use super::definition::{FieldMapping, ObjectMapping, SyncDefinition};
 use super::description::{ChangeTimes, Description, Object};
 use super::engine::Engine;
@@ -74,6 +75,8 @@ pub(super) struct Session<'a> {
     pub(super) rekey: Sides<bool>,
     /// By side, when the last report that was read to its end was started, before this run.
     pub(super) read_from: Sides<BTreeMap<String, Timestamp>>,
+    /// Updates without an answer that an undo has found to have landed, until it has decided.
+    pub(super) found_landed: Vec<Change>,
     /// Bisection of failed batches: the largest order that a pair may be part of, for pairs whose order
     /// failed as a whole.
     pub(super) order_caps: HashMap<PairId, usize>,

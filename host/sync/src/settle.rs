@@ -1,6 +1,6 @@
 //! Settle: moves the merge base (`agreed`) field by field when the outcome of a write is known. Pure: no I/O.
 
-use super::change::{Change, ChangedField};
+use super::change::{Change, ChangeStatus, ChangedField};
 use super::definition::{FieldMapping, ObjectMapping};
 use super::echo::is_echo;
 use super::number::Slot;
@@ -484,6 +484,13 @@ pub(super) fn has_landed(mapping: &ObjectMapping, pair: &Pair, change: &mut Chan
         }
     }
     landed
+}
+
+/// Notes that an update without an answer was executed: that is history, which an undo goes by.
+pub(super) fn set_landed(change: &mut Change, at: Timestamp) {
+    change.status = ChangeStatus::Done;
+    change.reason = Some(Reason::FoundOut);
+    change.settled = Some(at);
 }
 
 /// Settles an unanswered change by the record that was read since: fields that hold the sent value are

@@ -15,6 +15,7 @@ use super::order::Action;
 use super::pair::Pair;
 use super::reason::{FieldReason, Reason};
 use super::session::{Purpose, Session};
+use super::settle::has_landed;
 use super::subject::RecordRef;
 use entente_core::{Reference, Side, Sides, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -83,6 +84,7 @@ impl Session<'_> {
                 deletes += self.undo_changes(mapping, target, &changes).await?;
             }
         }
+        self.save_landed().await?;
         if deletes > 0 {
             deletes -= self.withhold_referenced_deletes().await?;
         }
@@ -233,10 +235,15 @@ impl Session<'_> {
         let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
         let mut pairs: HashMap<PairId, Pair> =
             self.engine.ledger.pairs(&numbers).await?.into_iter().map(|pair| (pair.id, pair)).collect();
+        // An update without an answer that was executed may have replaced an edit, as one with an answer.
+        let known: Vec<Pair> = pairs.values().cloned().collect();
+        let landed = self.landed_since(mapping, &known).await?;
         let links = self.links_of_bases(target, changes).await?;
         let (mut planned, mut touched, mut deletes) = (Vec::new(), BTreeSet::new(), 0);
         for change in changes {
-            let later = self.engine.ledger.changes_after(change.pair, change.id).await?;
+            let mut later = self.engine.ledger.changes_after(change.pair, change.id).await?;
+            let since = |other: &&Change| other.pair == change.pair && other.id > change.id;
+            later.extend(landed.iter().filter(since).cloned());
             // A pair that was merged into another one has no record any more.
             let absorbed = &mut Pair { id: change.pair, ..Pair::new(mapping.id) };
             let pair = pairs.get_mut(&change.pair).unwrap_or(absorbed);
@@ -271,6 +278,24 @@ impl Session<'_> {
         unit.save_run(&self.run).await?;
         unit.commit().await?;
         Ok(deletes)
+    }
+
+    /// Updates without an answer that these pairs show to be executed; in a dry run nobody has asked what became of them.
+    async fn landed_since(&self, mapping: &ObjectMapping, pairs: &[Pair]) -> Result<Vec<Change>, SyncError> {
+        let mut landed = self.landed(mapping, pairs).await?;
+        let mut after = 0;
+        loop {
+            let ledger = self.engine.ledger;
+            let mut sent = ledger
+                .open_changes(&[mapping.id], ChangeStatus::Sent, after, limits::RECONCILE_PAIRS)
+                .await?;
+            let Some(last) = sent.last() else { return Ok(landed) };
+            after = last.id;
+            sent.retain_mut(|change| {
+                pairs.iter().any(|pair| pair.id == change.pair && has_landed(mapping, pair, change))
+            });
+            landed.append(&mut sent);
+        }
     }
 
     /// Decides about one change: the action that undoes it, with the fields to restore and those to keep.

@@ -8,7 +8,7 @@ use super::number::PairId;
 use super::order::Action;
 use super::pair::{MatchKey, Pair};
 use super::reason::Reason;
-use super::settle::settle_as_sent;
+use super::settle::{has_landed, settle_as_sent};
 use super::subject::RecordRef;
 use entente_core::{Reference, Side, Sides};
 use std::collections::HashMap;
@@ -70,6 +70,8 @@ pub(super) struct Working<'m> {
     by_key: Sides<HashMap<MatchKey, Vec<Entry>>>,
     /// By pair, changes that were sent and never answered.
     pub(super) unanswered: HashMap<PairId, Vec<Change>>,
+    /// Those of them that were executed, by what was read.
+    pub(super) landed: Vec<Change>,
 }
 
 impl<'m> Working<'m> {
@@ -85,6 +87,7 @@ impl<'m> Working<'m> {
             by_number: HashMap::new(),
             by_key: Sides::default(),
             unanswered: HashMap::new(),
+            landed: Vec::new(),
         }
     }
 
@@ -187,16 +190,17 @@ impl<'m> Working<'m> {
         found.next().filter(|_| found.next().is_none())
     }
 
-    /// Settles unanswered changes of a pair by the record that was just read.
+    /// Settles unanswered changes of a pair by the record that was just read. An update that it shows is known to have been
+    /// executed from then on: what is read later may show it no longer.
     pub(super) fn settle_read(&mut self, entry: Entry) {
         let pair = &mut self.pairs[entry];
-        for change in
-            self.unanswered.get(&pair.id).into_iter().flatten().filter(|change| change.target == self.side)
-        {
-            // A create has no merge base of its own yet; an update stays open until its pair is decided
-            // again.
+        let unanswered = self.unanswered.get_mut(&pair.id).into_iter().flatten();
+        for change in unanswered.filter(|change| change.target == self.side) {
+            // A create has no merge base of its own yet.
             if change.action != Action::Create || pair.agreed.is_empty() {
+                let landed = has_landed(self.mapping, pair, change);
                 settle_as_sent(self.mapping, pair, change);
+                self.landed.extend(landed.then(|| change.clone()));
             }
         }
     }

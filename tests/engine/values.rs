@@ -352,3 +352,30 @@ async fn other_identifiers_start_a_new_recognition() {
     assert_eq!(world.left.records("contact").len(), 1, "{stranger} is recognised by its phone");
     assert_eq!(world.ledger.pairs_in(entente_sync::Status::Held, None, 0, 10).await.unwrap().len(), 1);
 }
+
+/// A value that was planned and never sent, and is gone again: what was settled before has its reason still.
+#[tokio::test]
+async fn k5_what_differs_keeps_its_reason_while_a_planned_change_was_not_sent() {
+    let mut world = World::new().await;
+    world.people().fields[1].required.right = true;
+    let contact =
+        world.left.put("contact", &[("email", text("ann@example.org")), ("name", text("Ann"))], "2020-01-01");
+    world.run().await;
+    world.left.edit("contact", &contact, "name", Value::Null, "2026-01-01");
+    world.run().await;
+    let why = async |world: &World| {
+        let pair = world
+            .ledger
+            .pairs_of(world.definition.mappings[0].id, Side::Left, std::slice::from_ref(&contact))
+            .await;
+        pair.unwrap()[0].differs(Slot(1)).cloned()
+    };
+    let before = why(&world).await;
+    assert!(before.is_some());
+    world.left.edit("contact", &contact, "name", text("Anna"), "2026-01-02");
+    world.run_with(RunOptions::plan(Scope::default())).await;
+    world.left.edit("contact", &contact, "name", Value::Null, "2026-01-03");
+    world.run().await;
+    assert_eq!(why(&world).await, before);
+    world.assert_quiet().await;
+}

@@ -116,6 +116,7 @@ impl Session<'_> {
             for field in gone {
                 let Some(record) = links.gone(source, &field.value) else { continue };
                 let record = RecordRef::of(source, record);
+                pair.differing.retain(|(slot, _)| *slot != field.slot);
                 pair.differing.push((field.slot, FieldReason::ParentGone { record: record.clone() }));
                 pair.reason.get_or_insert(Reason::ParentGone { record });
             }

@@ -268,8 +268,10 @@ impl<'m> Inputs<'m> {
                     }
                 }
                 Decision::Write(writes) => {
-                    // What is written to a set leaves the elements alone that differ on purpose.
-                    let kept = pair.differs(field.slot).filter(|_| field.set_like);
+                    // Until it is written, and of a set also then, what was settled stays with its reason. What a trusted
+                    // side has not written yet is nothing that differs on purpose.
+                    let stays = field.set_like || self.one_time_trust(pair, field.slot).is_none();
+                    let kept = pair.differs(field.slot).filter(|_| stays);
                     linked.differing.extend(kept.map(|kept| (field.slot, kept.clone())));
                     let joint = writes.len() > 1;
                     for write in writes {
@@ -287,6 +289,7 @@ impl<'m> Inputs<'m> {
                     }
                 }
                 Decision::Conflict => {
+                    linked.differing.extend(pair.differs(field.slot).map(|kept| (field.slot, kept.clone())));
                     let [left, right] = Side::BOTH.map(|side| Seen {
                         value: current(field, pair, side).cloned().unwrap_or(Value::Null),
                         time: time(side),

@@ -63,6 +63,8 @@ pub struct Character {
     pub precision: u64,
     pub features: BTreeSet<Feature>,
     pub can_find: bool,
+    /// How long its search has records as they were, as it tells ([`Fake::hold_index`]).
+    pub search_lag: Option<Duration>,
     pub page: usize,
     pub order: u32,
     pub required: Vec<&'static str>,
@@ -109,6 +111,7 @@ impl Default for Character {
             ]
             .into(),
             can_find: true,
+            search_lag: None,
             page: 3,
             order: 2,
             required: vec![],
@@ -173,6 +176,8 @@ struct State {
     tickets: BTreeMap<String, Vec<Answer>>,
     told: bool,
     forgotten: bool,
+    /// The search index until a moment: records as they were.
+    index: Option<(Timestamp, BTreeMap<String, BTreeMap<String, Record>>)>,
     /// Listings lack their last page, and still claim to be complete.
     shortened: bool,
 }
@@ -249,6 +254,13 @@ impl Fake {
         record.deleted = true;
         record.seq = seq;
         record.changed = now;
+    }
+
+    /// From now on the search has records as they are now, until its lag is over.
+    pub fn hold_index(&self) {
+        let until = self.clock.now().later_by(self.character.search_lag.unwrap());
+        let mut state = self.state.lock().unwrap();
+        state.index = Some((until, state.objects.clone()));
     }
 
     /// Brings a deleted record back.
@@ -474,7 +486,7 @@ impl Exchange for Fake {
             change_times: self.character.times,
             precision: self.character.precision,
             features: self.character.features.clone(),
-            search_lag: None,
+            search_lag: self.character.search_lag,
             page_size: Some(self.character.page as u32),
             order_size: Some(self.character.order),
         };
@@ -803,7 +815,11 @@ impl Exchange for Fake {
             !hits.is_empty()
                 && if query.all { hits.iter().all(|hit| *hit) } else { hits.iter().any(|hit| *hit) }
         };
-        let records = self.records(&query.object);
+        let late = self.state.lock().unwrap().index.clone().filter(|(until, _)| self.clock.now() < *until);
+        let records = match late {
+            Some((_, mut index)) => index.remove(&query.object).unwrap_or_default().into_iter().collect(),
+            None => self.records(&query.object),
+        };
         Ok(query
             .keys
             .iter()

@@ -6,6 +6,7 @@ use entente_sync::{
     ChangeTimes, Code, Condition, ConflictFilter, Feature, Ledger, OperatorLedger as _, Reading, Reason,
     RunOptions, Scope, Side, Sides, Status, Test,
 };
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_first_sync_links_what_is_there_and_creates_the_rest() {
@@ -335,4 +336,74 @@ async fn p2_an_address_that_the_sync_took_away_is_free_for_its_successor() {
     assert_eq!(world.right.value("person", &world.person("ann@example.org"), "full"), text("Bea"));
     assert_eq!(world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap(), []);
     world.assert_quiet().await;
+}
+
+/// A world whose left side is never listed as a whole, and whose search lags by a minute, with a contact on the left alone.
+async fn searched(filters: Vec<Condition>) -> (World, String) {
+    let mut world = World::new().await;
+    world.people().filters.left = filters;
+    world.left.character.features.remove(&Feature::FullListing);
+    world.left.character.search_lag = Some(Duration::from_secs(60));
+    world.people().create.right = false;
+    let contact = world.left.put("contact", &[("email", text("ann@example.org"))], "2020-01-01");
+    world.run().await;
+    (world, contact)
+}
+
+/// As it is where records are listed only.
+fn unread(world: &mut World) {
+    let lacks = [Feature::ById, Feature::ConditionalUpdate];
+    world.left.character.features.retain(|feature| !lacks.contains(feature));
+}
+
+#[tokio::test]
+async fn a_run_of_named_records_waits_until_the_search_finds_what_was_made_just_before() {
+    let (world, _) = searched(vec![]).await;
+    world.left.hold_index();
+    let contact = world.left.put("contact", &[("email", text("bea@example.org"))], "2026-01-01");
+    let person = world.right.put("person", &[("mail", text("bea@example.org"))], "2026-01-01");
+    let ids = Sides::new(vec![], vec![("person".to_owned(), person)]);
+    world.run_with(RunOptions::sync(Scope::Ids(ids))).await;
+    world.run().await;
+    let contacts = world.left.records("contact");
+    assert_eq!(contacts.iter().filter(|(_, of)| of.values["email"] == text("bea@example.org")).count(), 1);
+    assert_eq!(world.contact("bea@example.org"), contact);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn what_a_late_search_still_finds_is_another_record_by_now() {
+    for (by_id, known) in [(true, true), (false, true), (true, false)] {
+        // What is outside the filter is not known.
+        let nobody = || Condition { field: "name".to_owned(), test: Test::Is(text("nobody")) };
+        let (mut world, contact) = searched((!known).then(nobody).into_iter().collect()).await;
+        if !by_id {
+            unread(&mut world);
+        }
+        world.left.hold_index();
+        world.left.edit("contact", &contact, "email", text("bea@example.org"), "2026-01-01");
+        let ann = [("mail", text("ann@example.org")), ("full", text("nobody"))];
+        world.right.put("person", &ann, "2026-01-01");
+        world.run().await;
+        assert_eq!(world.left.value("contact", &contact, "email"), text("bea@example.org"));
+        let made = world.left.find_by("contact", "email", "ann@example.org");
+        assert!(made.is_some(), "by id: {by_id}, known: {known}");
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_late_search_still_finds_may_be_gone_by_now() {
+    for by_id in [true, false] {
+        let (mut world, contact) = searched(vec![]).await;
+        if !by_id {
+            unread(&mut world);
+        }
+        world.left.hold_index();
+        world.left.delete("contact", &contact);
+        world.right.put("person", &[("mail", text("ann@example.org"))], "2026-01-01");
+        world.run().await;
+        assert!(world.left.find_by("contact", "email", "ann@example.org").is_some(), "by id: {by_id}");
+        world.assert_quiet().await;
+    }
 }

@@ -11,11 +11,35 @@ use super::lookup::{Found, Lookup};
 use super::number::PairId;
 use super::pair::{Pair, Seen, Status};
 use super::reason::{Code, Reason};
-use super::report::{FieldTime, Page, ReportRequest, Wanted, Window};
+use super::report::{Batch, Deletion, FieldTime, Page, ReportRequest, Row, Wanted, Window};
+use super::reported::{columns_of, value_at};
 use super::session::{Purpose, Session, Tries};
-use entente_core::Side;
+use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
+use std::time::Duration;
+
+/// The answer to a lookup, and the pairs that have the records that were found.
+type Search = (Vec<Vec<String>>, HashMap<String, Pair>);
+
+/// The records of a batch as pairs of their own, by id.
+fn as_pairs(mapping: &ObjectMapping, side: Side, batch: &Batch) -> Vec<(String, Pair)> {
+    let columns = columns_of(mapping, side, batch);
+    let pair = |row: &Row| {
+        let mut pair = Pair::new(mapping.id);
+        for (slot, _) in &columns {
+            let value = value_at(&columns, row, *slot).cloned();
+            pair.half_mut(side).set_seen(*slot, value.map(|value| Seen { value, time: None }));
+        }
+        (row.id.clone(), pair)
+    };
+    let gone = |deletion: &Deletion| {
+        let mut pair = Pair::new(mapping.id);
+        pair.half_mut(side).deleted = deletion.deleted.or(Some(Timestamp::from_micros(0)));
+        (deletion.id.clone(), pair)
+    };
+    batch.rows.iter().map(pair).chain(batch.deleted.iter().map(gone)).collect()
+}
 
 impl Session<'_> {
     /// In a run by window or ids, reads the other half of every pair that the run has read; a run that reads
@@ -104,25 +128,19 @@ impl Session<'_> {
             return Ok(());
         }
         lookup.add_sent(&self.engine.ledger.unanswered(&lookup.open()).await?);
-        let query = lookup.query();
-        let Some(answer) = self.find(target, &query).await? else {
+        let lag = self.search_lag(mapping, target);
+        if !self.run.options.follows_bookmarks() {
+            // Nothing but the search tells of what was made just before.
+            self.await_search(target, self.run.started.later_by(lag)).await?;
+        }
+        let Some((mut answer, mut owners)) = self.search(mapping, target, &lookup).await? else {
             return Ok(());
         };
-        if answer.len() != query.keys.len() {
-            let what =
-                format!("answered a lookup of {} keys with {} results", query.keys.len(), answer.len());
-            return Err(self.protocol_violation(target, what));
+        if !lag.is_zero() && self.is_outdated(mapping, target, &lookup, &answer, &owners).await? {
+            self.await_search(target, self.now().later_by(lag)).await?;
+            let Some(again) = self.search(mapping, target, &lookup).await? else { return Ok(()) };
+            (answer, owners) = again;
         }
-        let ids: BTreeSet<String> = answer.iter().flatten().cloned().collect();
-        let ids: Vec<String> = ids.into_iter().collect();
-        let owners: HashMap<String, Pair> = self
-            .engine
-            .ledger
-            .pairs_of(mapping.id, target, &ids)
-            .await?
-            .into_iter()
-            .filter_map(|pair| Some((pair.half(target).id.clone()?, pair)))
-            .collect();
         let meanings = lookup.found(answer, &owners);
         let mut pairs = lookup.pairs;
         let mut found: BTreeMap<PairId, String> = BTreeMap::new();
@@ -146,6 +164,73 @@ impl Session<'_> {
         } else {
             self.link_unread(mapping, target, pairs, found).await
         }
+    }
+
+    /// Asks for the records of a lookup: the answer, and the pairs that have them.
+    async fn search(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        lookup: &Lookup<'_>,
+    ) -> Result<Option<Search>, SyncError> {
+        let query = lookup.query();
+        let Some(answer) = self.find(target, &query).await? else {
+            return Ok(None);
+        };
+        if answer.len() != query.keys.len() {
+            let what =
+                format!("answered a lookup of {} keys with {} results", query.keys.len(), answer.len());
+            return Err(self.protocol_violation(target, what));
+        }
+        let ids: BTreeSet<String> = answer.iter().flatten().cloned().collect();
+        let ids: Vec<String> = ids.into_iter().collect();
+        let owners = self.engine.ledger.pairs_of(mapping.id, target, &ids).await?.into_iter();
+        let owners = owners.filter_map(|pair| Some((pair.half(target).id.clone()?, pair))).collect();
+        Ok(Some((answer, owners)))
+    }
+
+    /// Whether a search has found a record that is another one by now, as far as it is known or can be read.
+    async fn is_outdated(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        lookup: &Lookup<'_>,
+        answer: &[Vec<String>],
+        owners: &HashMap<String, Pair>,
+    ) -> Result<bool, SyncError> {
+        if lookup.is_outdated(answer, |id| owners.get(id)) {
+            return Ok(true);
+        }
+        let unknown: BTreeSet<&String> =
+            answer.iter().flatten().filter(|id| !owners.contains_key(*id)).collect();
+        let unknown: Vec<String> = unknown.into_iter().cloned().collect();
+        if !self.has(mapping, target, Feature::ById) {
+            return Ok(false);
+        }
+        let mut read: HashMap<String, Pair> = HashMap::new();
+        for chunk in unknown.chunks(limits::LOOKUP_RECORDS) {
+            let page = self.page_of(target, mapping.object(target), chunk).await?;
+            read.extend(page.batches.iter().flat_map(|batch| as_pairs(mapping, target, batch)));
+        }
+        Ok(lookup.is_outdated(answer, |id| read.get(id)))
+    }
+
+    /// Waits until the search of a side finds what was made by `until` less its lag.
+    pub(super) async fn await_search(&mut self, side: Side, until: Timestamp) -> Result<(), SyncError> {
+        let rest = u64::try_from(until.micros() - self.now().micros()).unwrap_or(0);
+        if rest > 0 {
+            let rest = Duration::from_micros(rest);
+            let name = self.exchange(side).name();
+            self.engine.observer.waiting(name, rest, "until its search finds new records");
+            self.check_stop()?;
+            self.engine.clock.sleep(rest).await;
+        }
+        Ok(())
+    }
+
+    /// How long the search of a side may lag behind.
+    pub(super) fn search_lag(&self, mapping: &ObjectMapping, side: Side) -> Duration {
+        self.object(mapping, side).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO)
     }
 
     /// Stores the results of a lookup. A counterpart that has a pair of its own is merged into the pair that

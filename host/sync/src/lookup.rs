@@ -7,7 +7,7 @@ use super::exchange::Query;
 use super::identity;
 use super::number::PairId;
 use super::order::Action;
-use super::pair::{Pair, Status};
+use super::pair::{MatchKey, Pair, Status};
 use super::reason::Reason;
 use super::subject::RecordRef;
 use entente_core::{Side, Value};
@@ -88,6 +88,28 @@ impl<'m> Lookup<'m> {
             keys: self.keys.iter().chain(self.sent.iter().map(|(_, key)| key)).cloned().collect(),
             all: self.mapping.identify_by == IdentifyBy::All,
         }
+    }
+
+    /// Whether what is known of a record contradicts that it was found: it has another identifier, or is gone. A search
+    /// index that lags still has what was before. `known` gives the pair of a record.
+    pub(super) fn is_outdated<'p>(
+        &self,
+        answer: &[Vec<String>],
+        known: impl Fn(&String) -> Option<&'p Pair>,
+    ) -> bool {
+        self.pairs.iter().zip(answer).any(|(pair, ids)| {
+            let keys = identity::keys(self.mapping, self.target.other(), |slot| {
+                pair.current(self.target.other(), slot)
+            });
+            ids.iter().filter_map(&known).any(|found| self.contradicts(&keys, found))
+        })
+    }
+
+    fn contradicts(&self, keys: &[MatchKey], found: &Pair) -> bool {
+        let value_of = |slot| found.current(self.target, slot);
+        let told = self.mapping.identifiers.iter().any(|slot| value_of(*slot).is_some());
+        let has = identity::keys(self.mapping, self.target, value_of);
+        found.half(self.target).deleted.is_some() || (told && keys.iter().all(|key| !has.contains(key)))
     }
 
     /// Interprets the answer for each pair. `answer` has a list of ids for each key of the query; `owners`

@@ -198,19 +198,8 @@ impl Session<'_> {
             return Ok(());
         }
         if self.exchange(target).can_find() {
-            let lag =
-                self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
-            let found_from = until.later_by(lag);
-            let rest = u64::try_from(found_from.micros() - self.now().micros()).unwrap_or(0);
-            if rest > 0 {
-                let rest = Duration::from_micros(rest);
-                self.engine.observer.waiting(
-                    self.exchange(target).name(),
-                    rest,
-                    "until its search finds new records",
-                );
-                self.engine.clock.sleep(rest).await;
-            }
+            let lag = self.search_lag(mapping, target);
+            self.await_search(target, until.later_by(lag)).await?;
             let numbers: Vec<PairId> = changes.iter().map(|change| change.pair).collect();
             let pairs = self.engine.ledger.pairs(&numbers).await?;
             self.look_up_pairs(mapping, target.other(), pairs).await?;

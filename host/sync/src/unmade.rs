@@ -15,7 +15,6 @@ use super::reason::{Code, Reason};
 use super::session::Session;
 use entente_core::{Side, Timestamp};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 impl Session<'_> {
     /// Loads the creates whose outcome is still unknown: those that are under way, those that are sent again once their
@@ -202,7 +201,7 @@ impl Session<'_> {
 
     /// Whether a record that was made by an order sent at this time would have been reported in this run.
     fn would_be_listed(&self, mapping: &ObjectMapping, target: Side, sent: Timestamp) -> bool {
-        let lag = self.object(mapping, target).and_then(|object| object.search_lag).unwrap_or(Duration::ZERO);
+        let lag = self.search_lag(mapping, target);
         sent.later_by(limits::IN_FLIGHT).later_by(lag) <= self.run.started
     }
 }

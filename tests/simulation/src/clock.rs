@@ -37,6 +37,11 @@ impl SimClock {
         Timestamp::from_micros(self.time.fetch_add(1000, Ordering::SeqCst))
     }
 
+    /// The true time, without a reading of the clock.
+    pub(crate) fn stands_at(&self) -> i64 {
+        self.time.load(Ordering::SeqCst)
+    }
+
     /// Lets time pass until the host clock is later than ever before: what waits, waits until a time that it showed.
     pub(crate) fn catch_up(&self) {
         let behind = self.latest.load(Ordering::SeqCst) - self.now().micros();

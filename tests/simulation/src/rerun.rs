@@ -1,8 +1,11 @@
-//! Reruns: what the operator asks for a run that was: an apply of a dry run, an undo of a run and its dry run. They come in
-//! between the operations of a history, from dice of their own, so that a history without them stays what it is.
+//! Reruns: what the operator asks for a run that was: an apply of a dry run, an undo of a run and its dry run; and a run of a
+//! record by its id as soon as it has been made, on both sides. They come in between the operations of a history, from dice
+//! of their own, so that a history without them stays what it is.
 
 use crate::dice::Dice;
 use crate::runs;
+use crate::schema::{COMPANY, PERSON};
+use crate::system::System;
 use crate::tally::{Group, Tally};
 use crate::tape::drive;
 use crate::verdict::Verdict;
@@ -10,8 +13,9 @@ use crate::world::World;
 use anyhow::{Context as _, Result};
 use entente_sync::{
     ChangeFilter, ChangeStatus, Notice, OperatorLedger as _, Reading, Run, RunId, RunKind, RunOptions,
-    RunStatus, Scope,
+    RunStatus, Scope, Side, Sides,
 };
+use std::collections::BTreeSet;
 
 /// More runs than a history has.
 const ALL: usize = 1_000_000;
@@ -19,6 +23,7 @@ const ALL: usize = 1_000_000;
 /// Part of the seed of the dice for applies, and of those for undos.
 const APPLIES: u64 = 0x6170_706C_7920_6120;
 const UNDOES: u64 = 0x756E_646F_2061_2072;
+const MEETS: u64 = 0x6D65_6574_2061_7420;
 
 /// The share of histories that have undos, in percent.
 const UNDO_HISTORIES: u64 = 20;
@@ -33,11 +38,15 @@ const APPLIED: &str = "applied something";
 /// An undo that waits for leave to delete.
 const ASKED: &str = "undo without leave to delete";
 
+/// A run just after a record was made on both sides.
+const MET: &str = "just after both sides made a record";
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rerun {
     Apply,
     Undo,
+    Meet,
 }
 
 /// A dry run whose plan may be applied.
@@ -50,6 +59,7 @@ struct Planned {
 pub(crate) struct Reruns {
     applies: Option<Dice>,
     undoes: Option<Dice>,
+    meets: Option<Dice>,
     /// The last dry run of each sync.
     planned: Vec<Planned>,
     /// What the last dry run of an undo has told: the sync, the run and its number of deletes.
@@ -62,14 +72,22 @@ impl Reruns {
             let mut dice = Dice::new(seed ^ part);
             dice.chance(share).then_some(dice)
         };
-        Self { applies: of(APPLIES, 20), undoes: of(UNDOES, UNDO_HISTORIES), planned: Vec::new(), told: None }
+        Self {
+            applies: of(APPLIES, 20),
+            undoes: of(UNDOES, UNDO_HISTORIES),
+            meets: of(MEETS, 25),
+            planned: Vec::new(),
+            told: None,
+        }
     }
 
     pub(crate) fn note(&self, tally: &mut Tally) {
-        tally.list(Group::Run, [APPLIED, UNDID, ASKED]);
-        for (word, has) in
-            [("applies of dry runs", self.applies.is_some()), ("undos of runs", self.undoes.is_some())]
-        {
+        tally.list(Group::Run, [APPLIED, UNDID, ASKED, MET]);
+        for (word, has) in [
+            ("applies of dry runs", self.applies.is_some()),
+            ("undos of runs", self.undoes.is_some()),
+            ("runs just after both sides made one", self.meets.is_some()),
+        ] {
             tally.list(Group::Policy, [word]);
             if has {
                 tally.count(Group::Policy, word);
@@ -80,7 +98,11 @@ impl Reruns {
     /// What comes next, after an operation.
     pub(crate) fn due(&mut self) -> Vec<Rerun> {
         let mut due = Vec::new();
-        for (dice, which) in [(&mut self.applies, Rerun::Apply), (&mut self.undoes, Rerun::Undo)] {
+        for (dice, which) in [
+            (&mut self.applies, Rerun::Apply),
+            (&mut self.undoes, Rerun::Undo),
+            (&mut self.meets, Rerun::Meet),
+        ] {
             if dice.as_mut().is_some_and(|dice| dice.chance(OFTEN)) {
                 due.push(which);
             }
@@ -93,6 +115,7 @@ impl Reruns {
         match which {
             Rerun::Apply => self.applies.get_or_insert_with(|| Dice::new(APPLIES)),
             Rerun::Undo => self.undoes.get_or_insert_with(|| Dice::new(UNDOES)),
+            Rerun::Meet => self.meets.get_or_insert_with(|| Dice::new(MEETS)),
         }
     }
 
@@ -106,6 +129,7 @@ impl Reruns {
         match which {
             Rerun::Apply => self.apply(world, dice, verdict),
             Rerun::Undo => self.undo(world, dice, verdict),
+            Rerun::Meet => meet(world, dice, verdict),
         }
     }
 
@@ -176,6 +200,55 @@ impl Reruns {
         self.told = Some((sync, run, told.unwrap_or(0)));
         Ok(())
     }
+}
+
+/// Makes a record on both sides, and syncs one of the two by its id at once, or everything: a search for the other one comes
+/// before its index is up to date. Sometimes the other one is another one by then, or gone.
+fn meet(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> Result<()> {
+    let (users, sync) = (&world.users, dice.below(world.syncs.len()));
+    let side = if dice.chance(50) { Side::Left } else { Side::Right };
+    let places = users.links[sync].places;
+    let known = places.map(|place| ids(&users.systems[place]));
+    drive(users.create_on_both(sync)).context("a person waits for something that never comes")?;
+    let new = Sides::by(|side| {
+        let mut now = ids(&users.systems[places[side]]);
+        now.retain(|record| !known[side].contains(record));
+        now
+    });
+    let other = new[side.other()].first().filter(|_| dice.chance(30));
+    if let Some((object, id)) = other {
+        let at = places[side.other()];
+        let gone = dice.chance(30);
+        drive(async {
+            if gone { users.remove(at, *object, id).await } else { users.readdress(at, *object, id).await }
+        })
+        .context("a person waits for something that never comes")?;
+    }
+    let system = &users.systems[places[side]];
+    let readable = match system {
+        System::Hub(_) => true,
+        System::Remote(remote) => remote.manners.by_id,
+    };
+    let options = if readable && !new[side].is_empty() && dice.chance(70) {
+        let name = |(object, id): &(usize, String)| (system.words().object(*object).to_owned(), id.clone());
+        let mut named = Sides::new(Vec::new(), Vec::new());
+        named[side] = new[side].iter().map(name).collect();
+        RunOptions::sync(Scope::Ids(named))
+    } else {
+        RunOptions::default()
+    };
+    verdict.tally.count(Group::Run, MET);
+    runs::carry_out(world, dice, sync, options, verdict)?;
+    Ok(())
+}
+
+/// The live records of a system, by object and id.
+fn ids(system: &System) -> BTreeSet<(usize, String)> {
+    let of = |object: usize| {
+        let records = drive(system.records(object)).unwrap_or_default();
+        records.into_iter().map(move |record| (object, record.id))
+    };
+    of(PERSON).chain(of(COMPANY)).collect()
 }
 
 fn undo_run(

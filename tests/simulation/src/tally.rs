@@ -26,6 +26,7 @@ const FAULTS: &[&str] = &[
     "crash",
     "expired place",
     "late search index",
+    "late search index, waited for",
     "lost answer",
     "order refused as a whole",
     "order stopped in the middle",

@@ -283,6 +283,12 @@ impl Users {
         }
     }
 
+    /// Gives a record another identifier, which nobody had.
+    pub(crate) async fn readdress(&self, place: usize, object: usize, id: &str) {
+        let value = self.value(object, IDENTIFIER);
+        self.set(place, object, id, IDENTIFIER, value, None).await;
+    }
+
     /// Takes the address away from a person.
     pub(crate) async fn clear_address(&self, place: usize) {
         let Some(record) = self.any_record(place, PERSON).await else { return };

@@ -128,6 +128,7 @@ impl World {
         };
         self.tape.note(format_args!("run of {}: {}", self.syncs[sync].name, asked(&options)));
         self.tape.stop_after(stop_after);
+        self.remotes().for_each(|remote| remote.begin());
         let ran = drive(engine.run(&self.syncs[sync], options));
         let stopped = self.tape.stopped();
         self.tape.stop_after(None);

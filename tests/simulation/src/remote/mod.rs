@@ -30,6 +30,10 @@ pub(crate) struct Stored {
     times: Vec<Option<Timestamp>>,
     changed: Timestamp,
     created: Timestamp,
+    /// The identifiers that it had, each with when it lost it, by the true time.
+    former: Vec<(i64, Value)>,
+    /// When it went, by the true time.
+    gone: Option<i64>,
     /// The number of its last change.
     seq: u64,
     pub(crate) deleted: bool,
@@ -77,6 +81,8 @@ pub(crate) struct Remote {
     mute: Mutex<bool>,
     /// The fields that it requires, as the syncs say.
     required: Mutex<Vec<(usize, usize)>>,
+    /// When the last run began, by the true time.
+    begun: Mutex<i64>,
 }
 
 impl Remote {
@@ -97,7 +103,13 @@ impl Remote {
             faulty: Mutex::new(true),
             mute: Mutex::new(false),
             required: Mutex::default(),
+            begun: Mutex::default(),
         }
+    }
+
+    /// A run begins.
+    pub(crate) fn begin(&self) {
+        *lock(&self.begun) = self.clock.stands_at();
     }
 
     /// Turns faults on or off.
@@ -234,6 +246,8 @@ impl Remote {
             values,
             changed: now,
             created: self.clock.time(),
+            former: Vec::new(),
+            gone: None,
             seq: state.seq,
             deleted: false,
             merged: None,
@@ -248,7 +262,10 @@ impl Remote {
         let Some(record) = state.objects[object].get_mut(id) else { return };
         for (field, value) in values {
             if record.values[field] != value {
-                record.values[field] = value;
+                let before = std::mem::replace(&mut record.values[field], value);
+                if field == IDENTIFIER {
+                    record.former.push((self.clock.stands_at(), before));
+                }
                 record.times[field] = Some(now);
             }
         }
@@ -269,6 +286,7 @@ impl Remote {
         match state.objects[object].get_mut(id) {
             Some(record) if !record.deleted => {
                 (record.deleted, record.merged, record.changed, record.seq) = (true, merged, now, seq);
+                record.gone = Some(self.clock.stands_at());
                 true
             }
             _ => false,

@@ -144,6 +144,22 @@ async fn a_deletion_before_a_listing_that_proves_no_absence_is_told_by_the_next_
     world.assert_quiet().await;
 }
 
+/// A merge is told by the reports of a system that tells no deletion, and by no listing.
+#[tokio::test]
+async fn a_merge_before_a_listing_that_proves_no_absence_is_told_by_the_next_report() {
+    let (mut world, _, rights) = linked(2, DeletePolicy::Ignore).await;
+    let lacks = [Feature::FullListing, Feature::Deletions];
+    world.right.character.features.retain(|feature| !lacks.contains(feature));
+    world.right.character.lists_merges = false;
+    world.run().await;
+    world.right.merge("person", &rights[1], &rights[0]);
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    world.run().await;
+    let mapping = world.definition.mappings[0].id;
+    let loser = world.ledger.pairs_of(mapping, Side::Right, &rights[1..]).await.unwrap();
+    assert!(loser.iter().all(|pair| pair.status != Status::Ok), "{loser:?}");
+}
+
 #[tokio::test]
 async fn a_listing_that_lost_a_page_is_checked_by_id() {
     let (world, ..) = linked(6, DeletePolicy::Delete).await;

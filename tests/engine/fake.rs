@@ -63,6 +63,8 @@ pub struct Character {
     pub precision: u64,
     pub features: BTreeSet<Feature>,
     pub can_find: bool,
+    /// Listings tell merges too.
+    pub lists_merges: bool,
     /// How long its search has records as they were, as it tells ([`Fake::hold_index`]).
     pub search_lag: Option<Duration>,
     pub page: usize,
@@ -111,6 +113,7 @@ impl Default for Character {
             ]
             .into(),
             can_find: true,
+            lists_merges: true,
             search_lag: None,
             page: 3,
             order: 2,
@@ -156,9 +159,12 @@ pub enum Fault {
     Merge { object: String, before: String, after: String },
 }
 
+/// Records by object and id.
+type Objects = BTreeMap<String, BTreeMap<String, Record>>;
+
 #[derive(Debug, Default)]
 struct State {
-    objects: BTreeMap<String, BTreeMap<String, Record>>,
+    objects: Objects,
     next_id: u64,
     seq: u64,
     /// The number when the report began that is under way: its bookmark covers nothing later.
@@ -177,7 +183,7 @@ struct State {
     told: bool,
     forgotten: bool,
     /// The search index until a moment: records as they were.
-    index: Option<(Timestamp, BTreeMap<String, BTreeMap<String, Record>>)>,
+    index: Option<(Timestamp, Objects)>,
     /// Listings lack their last page, and still claim to be complete.
     shortened: bool,
 }
@@ -541,7 +547,11 @@ impl Exchange for Fake {
         let page = if short && after >= listed { vec![] } else { page };
         let last = after + page.len() >= listed;
         let since = |seq: u64| {
-            request.objects.iter().any(|wanted| bookmark(wanted).is_none_or(|bookmark| seq > bookmark))
+            let told = |wanted: &Wanted| match bookmark(wanted) {
+                Some(bookmark) => seq > bookmark,
+                None => self.character.lists_merges || !lists(wanted),
+            };
+            request.objects.iter().any(told)
         };
         let conversions = state.conversions.iter().filter(|(seq, _)| since(*seq));
         let conversions = conversions.map(|(_, conversion)| conversion.clone()).collect();

@@ -354,17 +354,15 @@ impl Session<'_> {
         let position = match self.definition.mappings.iter().any(under_way) {
             true => Position { complete, ..before },
             false => {
-                // A listing does not tell what was deleted since the last report, and may have passed over what has changed
-                // since. Unless it proves absence, the side is asked for that from there on.
-                let kept = progress.told_from.remove(&finished.object);
-                let tells = object.is_some_and(|object| object.has(Feature::Deletions));
+                // A listing does not tell what was deleted or merged since the last report, and may have passed over what
+                // has changed since. Unless it proves absence, the side is asked for that from there on.
+                let kept = progress.told_from.remove(&finished.object).filter(|_| asked.full && !complete);
                 let new = || Position {
                     bookmark: finished.bookmark.clone(),
                     read_from: Some(open.started),
                     complete,
                 };
-                kept.filter(|_| asked.full && !complete && tells)
-                    .map_or_else(new, |kept| Position { complete, ..kept })
+                kept.map_or_else(new, |kept| Position { complete, ..kept })
             }
         };
         progress.objects.insert(finished.object.clone(), position);

@@ -843,3 +843,27 @@ async fn i4_what_a_record_got_after_its_create_was_sent_is_not_taken_off_by_the_
         world.assert_quiet().await;
     }
 }
+
+/// Somebody gives a record the address that a create without an answer has carried, and the page that tells of it also has
+/// the record that was made: one of them is the counterpart, and the other one its duplicate.
+#[tokio::test]
+async fn i1_a_record_that_got_the_address_of_an_open_create_comes_before_the_one_that_was_made() {
+    let mut world = World::new().await;
+    world.right.character.features.remove(&Feature::IdempotentCreate);
+    world.people().create.left = false;
+    let bea = world.right.put("person", &[("mail", text("bea@example.org"))], "2020-01-01");
+    world.run().await;
+    world.left.put("contact", &[("email", text("ann@example.org"))], "2026-01-01");
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+    world.run().await;
+    let made = world.person("ann@example.org");
+    world.right.edit("person", &bea, "mail", text("ann@example.org"), "2026-01-02");
+    world.right.edit("person", &made, "tel", text("1"), "2026-01-02");
+    world.run().await;
+    world.run().await;
+    let linked = world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap();
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    assert_eq!((linked.len(), held.len()), (1, 1));
+    assert_eq!(world.right.records("person").len(), 2);
+    world.assert_quiet().await;
+}

@@ -182,7 +182,8 @@ impl<'m> Working<'m> {
     pub(super) fn sent_as(&self, keys: &[MatchKey]) -> Option<Entry> {
         let sent = |number: &PairId| {
             let entry = *self.by_number.get(number)?;
-            let alone = self.pairs[entry].half(self.side).id.is_none();
+            // Another record may have taken the place of what it made, and its pair with that.
+            let alone = self.pairs[entry].half(self.side).id.is_none() && !self.removed.contains(number);
             (alone && self.sent_keys(*number, self.side).iter().any(|key| keys.contains(key)))
                 .then_some(entry)
         };

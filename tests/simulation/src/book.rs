@@ -38,6 +38,8 @@ pub(crate) struct Gone {
     pub(crate) partners: Vec<(String, Reference)>,
     /// The number of effects so far.
     pub(crate) when: u64,
+    /// Whether every sync of its system follows the reports on its object from a bookmark.
+    pub(crate) followed: bool,
 }
 
 /// All user actions, in order.

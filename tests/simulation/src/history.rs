@@ -1,6 +1,6 @@
 //! A history: operations of users and syncs drawn from a seed, then convergence.
 
-use crate::character::Character;
+use crate::character::{Character, Manners};
 use crate::dice::{Dice, lock};
 use crate::rerun::Reruns;
 use crate::tally::{Exception, Group};
@@ -54,7 +54,8 @@ fn live(seed: u64, settings: Settings, without: &BTreeSet<usize>, verdict: &mut 
     verdict.tally.note_character(&character);
     verdict.tally.list(Group::Operation, operation::names());
     verdict.tally.list(Group::Run, runs::KINDS);
-    let mut reruns = Reruns::draw(seed);
+    let late = |of: &Manners| of.find && !of.keyset && !of.search_lag.is_zero();
+    let mut reruns = Reruns::draw(seed, character.remotes.iter().any(late));
     reruns.note(&mut verdict.tally);
     let world = World::new(character, &mut dice, settings.trace, settings.file)?;
     world.tape.note(format_args!("{:?}", world.character));

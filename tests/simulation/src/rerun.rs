@@ -67,7 +67,8 @@ pub(crate) struct Reruns {
 }
 
 impl Reruns {
-    pub(crate) fn draw(seed: u64) -> Self {
+    /// `late`: a remote system is searched, also where everything is synced, and its index lags.
+    pub(crate) fn draw(seed: u64, late: bool) -> Self {
         let of = |part: u64, share: u64| {
             let mut dice = Dice::new(seed ^ part);
             dice.chance(share).then_some(dice)
@@ -75,7 +76,7 @@ impl Reruns {
         Self {
             applies: of(APPLIES, 20),
             undoes: of(UNDOES, UNDO_HISTORIES),
-            meets: of(MEETS, 25),
+            meets: of(MEETS, if late { 100 } else { 25 }),
             planned: Vec::new(),
             told: None,
         }
@@ -203,13 +204,18 @@ impl Reruns {
 }
 
 /// Makes a record on both sides, and syncs one of the two by its id at once, or everything: a search for the other one comes
-/// before its index is up to date. Sometimes the other one is another one by then, or gone.
+/// before its index is up to date. Sometimes the other one is another one by then, or gone. Or a new person gets the address
+/// that another one had on both sides.
 fn meet(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> Result<()> {
     let (users, sync) = (&world.users, dice.below(world.syncs.len()));
     let side = if dice.chance(50) { Side::Left } else { Side::Right };
     let places = users.links[sync].places;
     let known = places.map(|place| ids(&users.systems[place]));
-    drive(users.create_on_both(sync)).context("a person waits for something that never comes")?;
+    let handed_on = dice.chance(50);
+    drive(async {
+        if handed_on { users.hand_on(sync, side).await } else { users.create_on_both(sync).await }
+    })
+    .context("a person waits for something that never comes")?;
     let new = Sides::by(|side| {
         let mut now = ids(&users.systems[places[side]]);
         now.retain(|record| !known[side].contains(record));
@@ -229,7 +235,8 @@ fn meet(world: &World, dice: &mut Dice, verdict: &mut Verdict) -> Result<()> {
         System::Hub(_) => true,
         System::Remote(remote) => remote.manners.by_id,
     };
-    let options = if readable && !new[side].is_empty() && dice.chance(70) {
+    let by_id = dice.chance(if handed_on { 20 } else { 70 });
+    let options = if readable && !new[side].is_empty() && by_id {
         let name = |(object, id): &(usize, String)| (system.words().object(*object).to_owned(), id.clone());
         let mut named = Sides::new(Vec::new(), Vec::new());
         named[side] = new[side].iter().map(name).collect();

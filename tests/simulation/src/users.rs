@@ -289,6 +289,21 @@ impl Users {
         self.set(place, object, id, IDENTIFIER, value, None).await;
     }
 
+    /// A person gets another address on both sides, and the one that it had goes to a new person of a side.
+    pub(crate) async fn hand_on(&self, sync: usize, side: Side) {
+        let (places, name) = (self.links[sync].places, &self.links[sync].sync);
+        let Some(record) = self.any_record(places[side], PERSON).await else { return };
+        let partners = self.partners(places[side], PERSON, &record.id).await;
+        let Some((_, partner)) = partners.into_iter().find(|(of, _)| of == name) else { return };
+        let (old, new) = (record.values[IDENTIFIER].clone(), self.value(PERSON, IDENTIFIER));
+        if old.is_blank() {
+            return;
+        }
+        self.set(places[side], PERSON, &record.id, IDENTIFIER, new.clone(), None).await;
+        self.set(places[side.other()], PERSON, &partner.id, IDENTIFIER, new, None).await;
+        self.create(places[side], PERSON, Some(old)).await;
+    }
+
     /// Takes the address away from a person.
     pub(crate) async fn clear_address(&self, place: usize) {
         let Some(record) = self.any_record(place, PERSON).await else { return };
@@ -326,10 +341,11 @@ impl Users {
         let Some(record) = system.records(object).await.into_iter().find(|record| record.id == id) else {
             return;
         };
-        let partners = self.partners(place, object, id).await;
+        let (partners, followed) =
+            (self.partners(place, object, id).await, self.follows(place, object).await);
         if system.delete(object, id).await {
             self.tape.note(format_args!("user: {} {id} is deleted", system.name()));
-            self.note_gone(place, object, &record, partners);
+            self.note_gone(place, object, &record, partners, followed);
         }
     }
 
@@ -347,22 +363,24 @@ impl Users {
     /// Merges a person of a remote into another.
     pub(crate) async fn join(&self, place: usize, loser: &Live, winner: &str) {
         let System::Remote(remote) = &self.systems[place] else { return };
-        let partners = self.partners(place, PERSON, &loser.id).await;
+        let (partners, followed) =
+            (self.partners(place, PERSON, &loser.id).await, self.follows(place, PERSON).await);
         if loser.id != winner && remote.merge(PERSON, &loser.id, winner) {
             let name = self.systems[place].name();
             self.tape.note(format_args!("user: {name} {} is merged into {winner}", loser.id));
-            self.note_gone(place, PERSON, loser, partners);
+            self.note_gone(place, PERSON, loser, partners, followed);
         }
     }
 
     /// A person of a remote gets another id.
     pub(crate) async fn rename(&self, place: usize, record: &Live) {
         let System::Remote(remote) = &self.systems[place] else { return };
-        let partners = self.partners(place, PERSON, &record.id).await;
+        let (partners, followed) =
+            (self.partners(place, PERSON, &record.id).await, self.follows(place, PERSON).await);
         let Some(after) = remote.rename(PERSON, &record.id) else { return };
         let name = self.systems[place].name();
         self.tape.note(format_args!("user: {name} {} has the id {after} now", record.id));
-        self.note_gone(place, PERSON, record, partners);
+        self.note_gone(place, PERSON, record, partners, followed);
     }
 
     /// Re-creates a deleted record.
@@ -377,10 +395,35 @@ impl Users {
         }
     }
 
-    fn note_gone(&self, place: usize, object: usize, record: &Live, partners: Vec<(String, Reference)>) {
+    /// Whether every sync of a system follows the reports on an object from a bookmark: none tells what was before.
+    async fn follows(&self, place: usize, object: usize) -> bool {
+        let name = self.systems[place].words().object(object);
+        for link in &self.links {
+            for side in Side::BOTH.into_iter().filter(|side| link.places[*side] == place) {
+                let Ok(progress) = Ledger::progress(&self.ledger, &link.sync, side).await else {
+                    return false;
+                };
+                let position = progress.objects.get(name).or_else(|| progress.told_from.get(name));
+                if position.is_none_or(|position| position.bookmark.is_none()) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn note_gone(
+        &self,
+        place: usize,
+        object: usize,
+        record: &Live,
+        partners: Vec<(String, Reference)>,
+        followed: bool,
+    ) {
         let identifier = record.values[IDENTIFIER].clone();
         let when = self.tape.effects();
-        lock(&self.book).gone.push(Gone { place, object, id: record.id.clone(), identifier, partners, when });
+        let id = record.id.clone();
+        lock(&self.book).gone.push(Gone { place, object, id, identifier, partners, when, followed });
     }
 
     /// The counterparts of a record, by sync.

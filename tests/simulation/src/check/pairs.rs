@@ -2,6 +2,7 @@
 //! sides.
 
 use super::End;
+use crate::book::Gone;
 use crate::dice::lock;
 use crate::schema::{CITY, IDENTIFIER, ORIGIN, PERSON, PHONE, columns, meaning, target};
 use crate::system::System;
@@ -182,13 +183,19 @@ impl End<'_> {
     }
 
     /// Whether the deletion of a record has been told by now: by a complete listing, or by the reports of a system that
-    /// tells deletions and has forgotten no place since.
+    /// tells deletions and has forgotten no place, where they were followed from a bookmark when it went.
     fn would_be_told(&self, place: usize, object: usize, id: Option<&str>) -> bool {
         match self.system(place) {
             System::Hub(_) => true,
             System::Remote(remote) => {
                 (remote.manners.keyset && self.listed)
-                    || id.is_some_and(|id| remote.tells_deletion(object, id))
+                    || id.is_some_and(|id| {
+                        let book = lock(&self.world.users.book);
+                        let mut gone = book.gone.iter();
+                        let known =
+                            |gone: &Gone| (gone.place, gone.object, gone.id.as_str()) == (place, object, id);
+                        gone.any(|gone| known(gone) && gone.followed) && remote.tells_deletion(object, id)
+                    })
             }
         }
     }

@@ -64,8 +64,8 @@ struct State {
     breaches: Vec<String>,
     last_page: Option<Vec<Batch>>,
     again: u64,
-    /// The last change number when it had forgotten a place.
-    forgotten: u64,
+    /// It has forgotten a place.
+    forgotten: bool,
 }
 
 /// A remote system.
@@ -204,13 +204,13 @@ impl Remote {
         Some(after)
     }
 
-    /// Whether reports from a bookmark tell that a record is gone. Once it has forgotten the place, nothing does.
+    /// Whether reports from a bookmark tell that a record is gone. Once it has forgotten a place, nothing is sure to.
     pub(crate) fn tells_deletion(&self, object: usize, id: &str) -> bool {
         let state = lock(&self.state);
         self.manners.bookmarks
             && state.objects[object].get(id).is_some_and(|record| {
                 let told = self.manners.deletions || record.merged.is_some();
-                record.deleted && told && record.seq > state.forgotten
+                record.deleted && told && !state.forgotten
             })
     }
 

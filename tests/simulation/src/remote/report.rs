@@ -69,10 +69,7 @@ impl Remote {
         let expires = request.cursor.is_some() || marked.is_some();
         if expires && self.happens(self.manners.faults.expired) {
             self.tape.fault("expired place", format_args!("{} has forgotten the place", self.name));
-            {
-                let mut state = lock(&self.state);
-                state.forgotten = state.seq;
-            }
+            lock(&self.state).forgotten = true;
             let mut error = ExchangeError::new(codes::CURSOR_EXPIRED, "too long ago");
             error.object = marked
                 .filter(|_| request.cursor.is_none() && self.happens(50))

@@ -84,6 +84,10 @@ pub struct Character {
     pub says: Option<(String, String)>,
     /// Orders are deferred, and answered only through their ticket.
     pub defers: bool,
+    /// Tickets of deferred orders are not answered yet, and are to be asked for again after this time.
+    pub still_deferred: Option<Duration>,
+    /// Every page but the first takes this time to be prepared.
+    pub prepares: Option<Duration>,
     /// An order that is sent again is answered with the version of now, and without this field.
     pub untold: Option<&'static str>,
     /// An order that is sent again is answered with what the record has now.
@@ -127,6 +131,8 @@ impl Default for Character {
             locks: None,
             says: None,
             defers: false,
+            still_deferred: None,
+            prepares: None,
             untold: None,
             tells_now: false,
             write_only: None,
@@ -585,6 +591,7 @@ impl Exchange for Fake {
             batches,
             conversions,
             next: (!last).then(|| (after + page.len()).to_string()),
+            after: self.character.prepares.filter(|_| !last),
             finished: if last && !by_ids {
                 let finished = |wanted: &Wanted| Finished {
                     object: wanted.object.clone(),
@@ -789,6 +796,9 @@ impl Exchange for Fake {
 
     async fn collect(&self, ticket: &str, _: &Order) -> Result<Collection, ExchangeError> {
         let mut state = self.state.lock().unwrap();
+        if let Some(after) = self.character.still_deferred {
+            return Ok(Collection { answers: vec![], state: TicketState::Pending(Some(after)) });
+        }
         if !state.told {
             // A caller that keeps asking is answered in the end.
             state.told = true;

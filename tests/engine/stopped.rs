@@ -1,4 +1,4 @@
-//! Orders that end early, answers that say more than yes or no, and reports object by object.
+//! Orders and runs that end early, answers that say more than yes or no, and reports object by object.
 
 use crate::fake::*;
 use crate::world::*;
@@ -124,4 +124,135 @@ async fn an_expired_bookmark_of_one_object_lists_that_one_again() {
     let after = world.ledger.progress("s", Side::Right).await.unwrap();
     assert_eq!(after.complete(), before.complete());
     world.assert_quiet().await;
+}
+
+/// A run that may take this long.
+fn at_most(seconds: u64, kind: RunKind) -> RunOptions {
+    RunOptions { max_time: Some(Duration::from_secs(seconds)), ..kind.into() }
+}
+
+/// Runs, and says how long it took in seconds, what it counts as, and what it was waiting for.
+async fn ended(world: &World, options: RunOptions) -> (i64, RunStatus, Option<Awaited>) {
+    let before = world.clock.now();
+    let end = world.try_run(options).await.unwrap();
+    let took = (world.clock.now().micros() - before.micros()) / 1_000_000;
+    let waiting = match end.error {
+        Some(SyncError::TimeUp { waiting }) => waiting.map(|waiting| *waiting),
+        None => None,
+        other => panic!("{other:?}"),
+    };
+    (took, end.run.status, waiting)
+}
+
+fn awaits(reason: &str) -> Option<Awaited> {
+    Some(Awaited { exchange: "R".to_owned(), reason: reason.to_owned() })
+}
+
+#[tokio::test]
+async fn the_time_of_a_run_ends_its_wait_for_a_page_that_is_being_prepared() {
+    let mut world = World::new().await;
+    for n in 0..5 {
+        world.right.put("person", &[("mail", text(&format!("{n}@example.org")))], "2020-01-01");
+    }
+    world.right.character.prepares = Some(Duration::from_secs(3600));
+    let (took, status, waiting) = ended(&world, at_most(600, RunKind::default())).await;
+    assert_eq!(status, RunStatus::Interrupted);
+    assert_eq!(waiting, awaits("the next page is being prepared"));
+    assert!(took <= 600, "it took {took} s");
+    assert_eq!(world.left.records("contact").len(), 0, "nothing is decided before everything is read");
+
+    // The next run goes on with the page that it was told to ask for.
+    world.right.character.prepares = None;
+    let pages = world.right.calls("report");
+    world.run().await;
+    assert_eq!(world.left.records("contact").len(), 5);
+    assert_eq!(world.right.calls("report"), pages + 2, "the second page, and what changed since");
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_wait_that_the_time_of_a_run_suffices_for_is_waited() {
+    let mut world = World::new().await;
+    for n in 0..5 {
+        world.right.put("person", &[("mail", text(&format!("{n}@example.org")))], "2020-01-01");
+    }
+    world.right.character.prepares = Some(Duration::from_secs(300));
+    let (took, status, _) = ended(&world, at_most(600, RunKind::default())).await;
+    assert_eq!((status, took >= 300), (RunStatus::Done, true), "it took {took} s");
+    assert_eq!(world.left.records("contact").len(), 5);
+}
+
+#[tokio::test]
+async fn the_time_of_a_run_ends_its_wait_for_deferred_changes() {
+    let mut world = World::new().await;
+    world.right.character.defers = true;
+    world.right.character.still_deferred = Some(Duration::from_secs(1800));
+    world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
+    let settled = || RunKind::Sync { scope: Scope::default(), until_settled: true };
+    let before = world.clock.now();
+    let end = world.try_run(at_most(200, settled())).await.unwrap();
+    let took = (world.clock.now().micros() - before.micros()) / 1_000_000;
+    assert!((200..220).contains(&took), "it took {took} s");
+    let waiting = awaits("until it has the outcomes of deferred changes").map(Box::new);
+    assert!(matches!(end.error, Some(SyncError::TimeUp { waiting: said }) if said == waiting));
+    assert_eq!(end.run.counts.right["person"].pending, 1, "{:#?}", end.run.counts);
+
+    world.right.tell(false);
+    world.right.character.still_deferred = None;
+    world.run_with(settled().into()).await;
+    assert_eq!(world.right.records("person").len(), 1);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn the_time_of_a_run_ends_its_wait_for_a_remote_that_is_busy() {
+    let mut world = World::new().await;
+    world.right.put("person", &[("mail", text("p@example.org"))], "2020-01-01");
+    let mut busy = ExchangeError::new(codes::RATE_LIMITED, "too many calls");
+    busy.after = Some(Duration::from_secs(50));
+    world.right.fault("report", 1, Fault::Fails(busy));
+    let (took, status, waiting) = ended(&world, at_most(40, RunKind::default())).await;
+    assert_eq!((status, waiting), (RunStatus::Interrupted, awaits("too many calls")));
+    assert!(took <= 40, "it took {took} s");
+    // The same where what was sent is to be tried again in the same run.
+    world.right.character.locks = Some(("q@", Duration::from_secs(50)));
+    world.left.put("contact", &[("email", text("q@example.org"))], "2020-01-01");
+    let (_, status, waiting) = ended(&world, at_most(60, RunKind::default())).await;
+    assert_eq!(
+        (status, waiting),
+        (RunStatus::Interrupted, awaits("until what it put off may be tried again"))
+    );
+    world.right.character.locks = None;
+    world.run().await;
+    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (2, 2));
+    world.assert_quiet().await;
+}
+
+/// Stops a run as soon as it waits.
+struct Impatient<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Observer for Impatient<'_> {
+    fn waiting(&self, _: &str, _: Duration, _: &str) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_waits_can_be_stopped() {
+    let mut world = World::new().await;
+    world.right.character.defers = true;
+    world.right.character.still_deferred = Some(Duration::from_secs(1800));
+    world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let options = RunKind::Sync { scope: Scope::default(), until_settled: true }.into();
+    let end = world.stopped_run(options, &Impatient(&stop), &stop).await.unwrap();
+    assert!(matches!(end.error, Some(SyncError::Stopped)), "{:?}", end.error);
+    assert_eq!(end.run.counts.right["person"].pending, 1);
+
+    // Also while it waits for another run to end.
+    let now = world.clock.now();
+    world.ledger.acquire("r", "other", now, Duration::from_secs(1_000_000)).await.unwrap();
+    let options = RunOptions { wait: true, ..RunOptions::default() };
+    let end = world.stopped_run(options, &Silent, &stop).await;
+    assert!(matches!(end, Err(SyncError::Stopped)), "{end:?}");
 }

@@ -150,14 +150,23 @@ impl World {
         options: RunOptions,
         observer: &dyn Observer,
     ) -> Result<RunEnd, SyncError> {
-        let stop = AtomicBool::new(false);
+        self.stopped_run(options, observer, &AtomicBool::new(false)).await
+    }
+
+    /// A run that ends when it is told to stop.
+    pub async fn stopped_run(
+        &self,
+        options: RunOptions,
+        observer: &dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<RunEnd, SyncError> {
         let engine = Engine {
             ledger: &self.ledger,
             exchanges: Sides::new(&self.left, &self.right),
             clock: self.clock.as_ref(),
             randomness: &self.randomness,
             observer,
-            stop: &stop,
+            stop,
             holder: "test",
         };
         engine.run(&self.definition, options).await

@@ -198,8 +198,8 @@ fn waits(detail: &RunDetail) -> String {
 
 /// How the command ends for a run that ended so.
 pub(super) fn done(end: RunEnd) -> anyhow::Result<Done> {
-    if let Some(SyncError::TimeUp) = end.error {
-        eprintln!("the time was up; the next run goes on from here");
+    if let Some(error @ SyncError::TimeUp { .. }) = end.error {
+        eprintln!("{error}");
     } else if let Some(error) = end.error {
         return Err(anyhow::Error::from(error))
             .with_context(|| format!("run {} of {} did not come to its end", end.run.id, end.run.sync));

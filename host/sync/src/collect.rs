@@ -306,10 +306,7 @@ impl Session<'_> {
     /// has no time left, goes on there.
     async fn wait_for_page(&self, side: Side, after: Duration) -> Result<(), SyncError> {
         let pause = after.min(limits::LONGEST_PAGE_WAIT);
-        self.engine.observer.waiting(self.exchange(side).name(), pause, "the next page is being prepared");
-        self.check_stop()?;
-        self.engine.clock.sleep(pause).await;
-        Ok(())
+        self.wait(side, pause, "the next page is being prepared").await
     }
 
     /// Moves the read position of the objects that end with this page. The last page ends all that are left.

@@ -219,11 +219,8 @@ impl Session<'_> {
     pub(super) async fn await_search(&mut self, side: Side, until: Timestamp) -> Result<(), SyncError> {
         let rest = u64::try_from(until.micros() - self.now().micros()).unwrap_or(0);
         if rest > 0 {
-            let rest = Duration::from_micros(rest);
-            let name = self.exchange(side).name();
-            self.engine.observer.waiting(name, rest, "until its search finds new records");
-            self.check_stop()?;
-            self.engine.clock.sleep(rest).await;
+            let why = "until its search finds new records";
+            self.wait(side, Duration::from_micros(rest), why).await?;
         }
         Ok(())
     }

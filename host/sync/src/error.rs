@@ -69,9 +69,27 @@ pub enum SyncError {
     /// The operator stopped the run.
     #[error("stopped by the operator; the next run goes on from here")]
     Stopped,
-    /// The run reached its time limit.
-    #[error("the run reached its time limit; the next run goes on from here")]
-    TimeUp,
+    /// The run reached its time limit, or would reach it during a wait.
+    #[error("the run reached its time limit{}; the next run goes on from here", while_waiting(waiting.as_deref()))]
+    TimeUp {
+        /// What it was waiting for, where it was.
+        waiting: Option<Box<Awaited>>,
+    },
+}
+
+/// What a run waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// Name of the exchange.
+    pub exchange: String,
+    /// Why the exchange is not ready, in its words or in those of the host.
+    pub reason: String,
+}
+
+/// The part of a sentence that says what a run was waiting for.
+fn while_waiting(waiting: Option<&Awaited>) -> String {
+    let Some(Awaited { exchange, reason }) = waiting else { return String::new() };
+    format!(" while it waited for {exchange} ({reason})")
 }
 
 impl SyncError {
@@ -87,7 +105,7 @@ impl SyncError {
                 Remedy::RebindSameSystem { integration: exchange.clone() },
                 Remedy::RebindForgetLinks { integration: exchange.clone() },
             ],
-            SyncError::NotMapped { .. } | SyncError::Stopped | SyncError::TimeUp => Vec::new(),
+            SyncError::NotMapped { .. } | SyncError::Stopped | SyncError::TimeUp { .. } => Vec::new(),
         }
     }
 

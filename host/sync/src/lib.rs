@@ -69,6 +69,7 @@ mod undo;
 mod unfit;
 mod unmade;
 mod untangle;
+mod wait;
 mod working;
 
 pub use change::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling, Weight};
@@ -83,7 +84,7 @@ pub use difference::{Difference, Kept};
 pub use engine::{Engine, RunEnd};
 pub use entente_core::{Side, Sides};
 pub use env::{Clock, Randomness, SystemClock, SystemRandomness};
-pub use error::SyncError;
+pub use error::{Awaited, SyncError};
 pub use exchange::{Exchange, ExchangeError, LocalExchange, Query, codes};
 pub use feature::Feature;
 pub use ledger::{Lease, Ledger, LedgerError, Requeue, TodoFilter, Unit};

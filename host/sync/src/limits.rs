@@ -30,6 +30,9 @@ pub(super) const LEASE_POLL: Duration = Duration::from_secs(1);
 /// Longest pause within a run; what must wait longer becomes pending work for a later run.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// How often a run that waits looks whether it is to stop.
+pub(super) const STOP_POLL: Duration = Duration::from_secs(1);
+
 /// Exponential backoff within a run: the first pause, where the remote system names none. Each further one
 /// doubles.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(500);

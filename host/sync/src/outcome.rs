@@ -391,7 +391,9 @@ impl Session<'_> {
         entry.pair.attempts = entry.pair.attempts.saturating_add(1);
         let pause = after.unwrap_or(limits::FIRST_PAUSE.saturating_mul(1 << entry.pair.attempts.min(10)));
         if pause <= limits::LONGEST_PAUSE {
-            self.pause = self.pause.max(pause);
+            if self.pause.is_none_or(|(_, longest)| longest < pause) {
+                self.pause = Some((target, pause));
+            }
             self.revisit(mapping.id, entry.pair.id);
         } else {
             entry.pair.due = Some(self.now().later_by(pause));

@@ -13,7 +13,7 @@ use super::run::{Run, RunStatus};
 use super::session::{Session, Tries};
 use entente_core::{Side, Sides};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 impl Engine<'_> {
     /// Runs a sync once. What is committed before an error stays, and the next run resumes from there; such
@@ -39,7 +39,12 @@ impl Engine<'_> {
                 .await
             {
                 Ok(lease) => break lease,
-                Err(LedgerError::Busy { .. }) if options.wait => self.clock.sleep(limits::LEASE_POLL).await,
+                Err(LedgerError::Busy { .. }) if options.wait => {
+                    if self.stop.load(Ordering::Relaxed) {
+                        return Err(SyncError::Stopped);
+                    }
+                    self.clock.sleep(limits::LEASE_POLL).await;
+                }
                 Err(error) => return Err(error.into()),
             }
         };
@@ -67,7 +72,7 @@ impl Engine<'_> {
             unfound: Sides::default(),
             ended: Sides::default(),
             another_pass: false,
-            pause: Duration::ZERO,
+            pause: None,
             trust: None,
             parked: BTreeSet::new(),
             rekey: Sides::default(),
@@ -153,8 +158,8 @@ impl Session<'_> {
             if self.run.options.undoes().is_some() || !self.another_pass || pass + 1 == limits::PASSES {
                 break;
             }
-            if !self.pause.is_zero() {
-                self.engine.clock.sleep(std::mem::take(&mut self.pause)).await;
+            if let Some((side, pause)) = self.pause.take() {
+                self.wait(side, pause, "until what it put off may be tried again").await?;
             }
         }
         self.save_landed().await?;
@@ -261,7 +266,7 @@ impl Session<'_> {
         self.run.ended = Some(self.now());
         self.run.status = match &error {
             None => RunStatus::Done,
-            Some(SyncError::Stopped | SyncError::TimeUp) => RunStatus::Interrupted,
+            Some(SyncError::Stopped | SyncError::TimeUp { .. }) => RunStatus::Interrupted,
             Some(_) => RunStatus::Failed,
         };
         for (side, read) in Side::BOTH.into_iter().zip(std::mem::take(&mut self.read)) {

@@ -105,10 +105,7 @@ impl Session<'_> {
             return Ok(());
         }
         let why = "until what was sent before and never answered has been carried out";
-        self.engine.observer.waiting(self.exchange(target).name(), rest, why);
-        self.check_stop()?;
-        self.engine.clock.sleep(rest).await;
-        Ok(())
+        self.wait(target, rest, why).await
     }
 
     /// Updates and deletes: reads the records again; what they hold decides what is still to be written.
@@ -294,9 +291,9 @@ impl Session<'_> {
         Ok(unit.commit().await?)
     }
 
-    /// Collects the outcomes of deferred changes by ticket. Returns when to poll again while some are open.
-    async fn collect_deferred(&mut self) -> Result<Option<Duration>, SyncError> {
-        let mut pause: Option<Duration> = None;
+    /// Collects the outcomes of deferred changes by ticket. Returns what is still open.
+    async fn collect_deferred(&mut self) -> Result<StillDeferred, SyncError> {
+        let mut still = StillDeferred::default();
         let definition = self.definition;
         for mapping in &definition.mappings {
             let mut after = 0;
@@ -316,44 +313,39 @@ impl Session<'_> {
                         .push(change);
                 }
                 for ((target, ticket), changes) in tickets {
-                    if let Some(after) = self.collect_ticket(mapping, target, &ticket, changes).await? {
-                        pause = Some(pause.map_or(after, |least| least.min(after)));
-                    }
+                    self.collect_ticket(mapping, target, &ticket, changes, &mut still).await?;
                 }
             }
         }
-        Ok(pause)
+        Ok(still)
     }
 
     /// Polls for deferred changes until all are answered, the time limit is reached or the operator stops the
-    /// run.
+    /// run. What is open then counts as pending.
     pub(super) async fn wait_for_deferred(&mut self) -> Result<(), SyncError> {
-        while let Some(pause) = self.collect_deferred().await? {
-            self.check_stop()?;
-            let most = self
-                .run
-                .options
-                .max_time
-                .map_or(limits::LONGEST_PAUSE, |most| most.min(limits::LONGEST_PAUSE));
-            let pause = pause.clamp(limits::FIRST_PAUSE, most.max(limits::FIRST_PAUSE));
-            self.engine.observer.waiting(
-                "the remote system",
-                pause,
-                "until it has the outcomes of deferred changes",
-            );
-            self.engine.clock.sleep(pause).await;
+        loop {
+            let still = self.collect_deferred().await?;
+            let Some((side, pause)) = still.again else { return Ok(()) };
+            let pause = pause.clamp(limits::FIRST_PAUSE, limits::LONGEST_PAUSE);
+            let why = "until it has the outcomes of deferred changes";
+            if let Err(ended) = self.wait_at_most(side, pause, why).await {
+                for ((side, object), open) in still.open {
+                    self.run.count(side, &object).pending += open;
+                }
+                return Err(ended);
+            }
         }
-        Ok(())
     }
 
-    /// Polls one ticket and applies the outcomes known by now. Returns when to poll again.
+    /// Polls one ticket and applies the outcomes known by now. Adds what is still open.
     async fn collect_ticket(
         &mut self,
         mapping: &ObjectMapping,
         target: Side,
         ticket: &str,
         changes: Vec<Change>,
-    ) -> Result<Option<Duration>, SyncError> {
+        still: &mut StillDeferred,
+    ) -> Result<(), SyncError> {
         let total = changes.len();
         let (mut outgoing, waiting) = self.prepare(mapping, target, changes).await?;
         outgoing.extend(waiting);
@@ -391,11 +383,24 @@ impl Session<'_> {
         self.requeue_replaced(unit.as_mut()).await?;
         unit.save_run(&self.run).await?;
         unit.commit().await?;
-        Ok(match collection.state {
-            TicketState::Pending(after) => Some(after.unwrap_or(limits::LONGEST_PAUSE)),
-            TicketState::Done | TicketState::Lost => None,
-        })
+        if let TicketState::Pending(after) = collection.state {
+            *still.open.entry((target, mapping.object(target).to_owned())).or_default() += open;
+            let after = after.unwrap_or(limits::LONGEST_PAUSE);
+            if still.again.is_none_or(|(_, least)| after < least) {
+                still.again = Some((target, after));
+            }
+        }
+        Ok(())
     }
+}
+
+/// Deferred changes whose outcomes are not told yet.
+#[derive(Default)]
+struct StillDeferred {
+    /// When to ask again, and which side.
+    again: Option<(Side, Duration)>,
+    /// How many there are, by side and object.
+    open: BTreeMap<(Side, String), u64>,
 }
 
 /// Whether a pair is held for what a search by the identifiers of now has found, which is somebody else: it says nothing of

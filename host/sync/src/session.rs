@@ -64,8 +64,8 @@ pub(super) struct Session<'a> {
     pub(super) revisits: BTreeMap<MappingId, Vec<PairId>>,
     /// Whether another pass of reconcile and execute is needed.
     pub(super) another_pass: bool,
-    /// Pause before that pass.
-    pub(super) pause: Duration,
+    /// Pause before that pass, and the side that asks for it.
+    pub(super) pause: Option<(Side, Duration)>,
     /// One-time trust: the side that wins in this run, whatever changed.
     pub(super) trust: Option<StandingTrust>,
     /// Schema drift: fields that are parked, since the schema of a side no longer fits the mapping.
@@ -196,20 +196,6 @@ impl<'a> Session<'a> {
         Ok(self.engine.ledger.begin(&self.lease).await?)
     }
 
-    /// Safe point: an error where the operator has stopped the run or its time limit is reached.
-    pub(super) fn check_stop(&self) -> Result<(), SyncError> {
-        if self.engine.stop.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(SyncError::Stopped);
-        }
-        if let Some(most) = self.run.options.max_time {
-            let spent = self.now().micros() - self.run.started.micros();
-            if spent > i64::try_from(most.as_micros()).unwrap_or(i64::MAX) {
-                return Err(SyncError::TimeUp);
-            }
-        }
-        Ok(())
-    }
-
     pub(super) fn call_failed(&self, side: Side, doing: &'static str, error: ExchangeError) -> SyncError {
         SyncError::Exchange { exchange: self.exchange(side).name().to_owned(), doing, error: Box::new(error) }
     }
@@ -245,9 +231,7 @@ impl<'a> Session<'a> {
         if pause > limits::LONGEST_PAUSE {
             return Ok(false);
         }
-        self.engine.observer.waiting(self.exchange(side).name(), pause, &error.reason);
-        self.check_stop()?;
-        self.engine.clock.sleep(pause).await;
+        self.wait(side, pause, &error.reason).await?;
         Ok(true)
     }
 }

@@ -71,6 +71,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "undo",
             "unmade",
             "untangle",
+            "wait",
         ],
     ),
 ];

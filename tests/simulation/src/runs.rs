@@ -108,7 +108,7 @@ pub(crate) fn carry_out(
             world.outlive_lease();
         }
         Ran::Refused(error) => verdict.add(Word::Unaccounted, "I1", format!("no run could begin: {error}")),
-        Ran::Ended(end) if matches!(end.error, Some(SyncError::TimeUp)) => {
+        Ran::Ended(end) if matches!(end.error, Some(SyncError::TimeUp { .. })) => {
             verdict.tally.count(Group::Run, TIME_UP);
         }
         Ran::Ended(end) => {

@@ -120,7 +120,7 @@ impl ErrorCode {
                 Self::Remote
             }
             SyncError::NoSuchObject { .. } | SyncError::NotMapped { .. } => Self::Unknown,
-            SyncError::Stopped | SyncError::TimeUp => Self::Run,
+            SyncError::Stopped | SyncError::TimeUp { .. } => Self::Run,
         }
     }
 

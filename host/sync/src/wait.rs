@@ -1,0 +1,80 @@
+//! Waits of a run: they end with the run's time, and when the operator stops it.
+
+use super::error::{Awaited, SyncError};
+use super::limits;
+use super::session::Session;
+use entente_core::Side;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+impl Session<'_> {
+    /// Safe point: an error where the operator has stopped the run or its time limit is reached.
+    pub(super) fn check_stop(&self) -> Result<(), SyncError> {
+        if self.engine.stop.load(Ordering::Relaxed) {
+            return Err(SyncError::Stopped);
+        }
+        match self.time_left() {
+            Some(None) => Err(SyncError::TimeUp { waiting: None }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The time that the run has left, where it has a limit; `Some(None)`: it has reached it.
+    fn time_left(&self) -> Option<Option<Duration>> {
+        let most = i64::try_from(self.run.options.max_time?.as_micros()).unwrap_or(i64::MAX);
+        let spent = self.now().micros().saturating_sub(self.run.started.micros());
+        Some(u64::try_from(most.saturating_sub(spent)).ok().map(Duration::from_micros))
+    }
+
+    /// Waits for a side, as a whole or not at all: where the time of the run ends before the wait does, the run ends at
+    /// once, since it could do nothing after it. What was committed stays, so that the next run goes on there.
+    ///
+    /// # Errors
+    /// [`SyncError::TimeUp`] with what it would have waited for, and [`SyncError::Stopped`].
+    pub(super) async fn wait(&self, side: Side, pause: Duration, reason: &str) -> Result<(), SyncError> {
+        self.engine.observer.waiting(self.exchange(side).name(), pause, reason);
+        self.check_stop()?;
+        if self.time_left().is_some_and(|left| left.is_none_or(|left| left < pause)) {
+            return Err(self.time_up(side, reason));
+        }
+        self.sleep(pause).await
+    }
+
+    /// Waits for a side that is asked again afterwards in any case: no longer than the time of the run lasts.
+    ///
+    /// # Errors
+    /// As [`Session::wait`], where no time is left.
+    pub(super) async fn wait_at_most(
+        &self,
+        side: Side,
+        pause: Duration,
+        reason: &str,
+    ) -> Result<(), SyncError> {
+        let pause = match self.time_left() {
+            Some(None | Some(Duration::ZERO)) => return Err(self.time_up(side, reason)),
+            Some(Some(left)) => pause.min(left),
+            None => pause,
+        };
+        self.engine.observer.waiting(self.exchange(side).name(), pause, reason);
+        self.sleep(pause).await
+    }
+
+    fn time_up(&self, side: Side, reason: &str) -> SyncError {
+        let exchange = self.exchange(side).name().to_owned();
+        SyncError::TimeUp { waiting: Some(Box::new(Awaited { exchange, reason: reason.to_owned() })) }
+    }
+
+    /// Sleeps in pieces, so that a run that is stopped meanwhile ends.
+    async fn sleep(&self, pause: Duration) -> Result<(), SyncError> {
+        let mut rest = pause;
+        while !rest.is_zero() {
+            if self.engine.stop.load(Ordering::Relaxed) {
+                return Err(SyncError::Stopped);
+            }
+            let piece = rest.min(limits::STOP_POLL);
+            self.engine.clock.sleep(piece).await;
+            rest -= piece;
+        }
+        Ok(())
+    }
+}

@@ -86,6 +86,8 @@ pub struct Character {
     pub defers: bool,
     /// Tickets of deferred orders are not answered yet, and are to be asked for again after this time.
     pub still_deferred: Option<Duration>,
+    /// It does not know what became of what it deferred: `collect` is unsupported.
+    pub cannot_collect: bool,
     /// Every page but the first takes this time to be prepared.
     pub prepares: Option<Duration>,
     /// An order that is sent again is answered with the version of now, and without this field.
@@ -132,6 +134,7 @@ impl Default for Character {
             says: None,
             defers: false,
             still_deferred: None,
+            cannot_collect: false,
             prepares: None,
             untold: None,
             tells_now: false,
@@ -322,6 +325,11 @@ impl Fake {
         state.forgotten = forgotten;
     }
 
+    /// Tickets are done, and nothing is said of what was deferred.
+    pub fn forget_answers(&self) {
+        self.state.lock().unwrap().tickets.values_mut().for_each(Vec::clear);
+    }
+
     /// Listings lack their last page from now on.
     pub fn shorten(&self, yes: bool) {
         self.state.lock().unwrap().shortened = yes;
@@ -345,7 +353,7 @@ impl Fake {
         }
     }
 
-    /// Schedules a fault at the n-th call (from 1) of `describe`, `report`, `execute` or `find`.
+    /// Schedules a fault at the n-th call (from 1) of `describe`, `report`, `execute`, `collect` or `find`.
     pub fn fault(&self, call: &'static str, n: u64, fault: Fault) {
         let mut state = self.state.lock().unwrap();
         let made = state.calls.get(call).copied().unwrap_or(0);
@@ -795,6 +803,10 @@ impl Exchange for Fake {
     }
 
     async fn collect(&self, ticket: &str, _: &Order) -> Result<Collection, ExchangeError> {
+        self.enter("collect")?;
+        if self.character.cannot_collect {
+            return Err(ExchangeError::new(codes::UNSUPPORTED, "this plugin never defers a change"));
+        }
         let mut state = self.state.lock().unwrap();
         if let Some(after) = self.character.still_deferred {
             return Ok(Collection { answers: vec![], state: TicketState::Pending(Some(after)) });

@@ -256,3 +256,61 @@ async fn a_run_that_waits_can_be_stopped() {
     let end = world.stopped_run(options, &Silent, &stop).await;
     assert!(matches!(end, Err(SyncError::Stopped)), "{end:?}");
 }
+
+#[tokio::test]
+async fn a_side_that_defers_and_cannot_tell_what_came_of_it_has_lost_its_ticket() {
+    for settled in [false, true] {
+        let mut world = World::new().await;
+        world.right.character.defers = true;
+        world.right.character.cannot_collect = true;
+        let id = world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
+        let kind = || RunKind::Sync { scope: Scope::default(), until_settled: settled };
+        let mut run = world.run_with(kind().into()).await;
+        assert_eq!((run.counts.right["person"].created, run.counts.right["person"].pending), (0, 1));
+        if !settled {
+            run = world.run_with(kind().into()).await;
+        }
+        let told = Notice::CannotCollect { side: Side::Right, object: "person".to_owned() };
+        assert_eq!(run.notices, [told]);
+        world.right.character.defers = false;
+        world.run().await;
+        assert_eq!(world.right.records("person").len(), 1);
+        // What follows goes on as with any other record, also an edit that is deferred.
+        world.right.character.defers = true;
+        world.left.edit("contact", &id, "name", text("N"), "2025-01-01");
+        world.run_with(kind().into()).await;
+        world.right.character.defers = false;
+        world.run().await;
+        assert_eq!(world.right.value("person", &world.person("t@example.org"), "full"), text("N"));
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn a_remote_that_is_busy_is_asked_for_its_outcomes_again() {
+    let mut world = World::new().await;
+    world.right.character.defers = true;
+    world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
+    world.run().await;
+    world.right.tell(false);
+    let busy = ExchangeError::new(codes::UNAVAILABLE, "down");
+    world.right.fault("collect", 1, Fault::Fails(busy));
+    let run = world.run().await;
+    assert_eq!(run.counts.right["person"].created, 1, "{:#?}", run.counts);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn what_a_ticket_that_is_done_says_nothing_of_is_found_out() {
+    let mut world = World::new().await;
+    world.right.character.defers = true;
+    world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
+    world.run().await;
+    world.right.tell(false);
+    world.right.forget_answers();
+    world.right.character.defers = false;
+    world.run().await;
+    assert!(world.ledger.pairs_in(Status::Live, None, 0, 10).await.unwrap().is_empty());
+    assert_eq!(world.right.records("person").len(), 1);
+    world.assert_quiet().await;
+}

@@ -99,6 +99,14 @@ pub enum Notice {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         remedies: Vec<Remedy>,
     },
+    /// A side has deferred changes and does not support telling what became of them: their outcome is unknown, as after a
+    /// crash.
+    CannotCollect {
+        /// The side.
+        side: Side,
+        /// The object.
+        object: String,
+    },
     /// A one-time trust is not used up: the side keeps winning until a run without a window has executed
     /// every change.
     StaysTrusted {
@@ -152,6 +160,7 @@ impl Notice {
             }
             Notice::NewFields { required, .. } if *required > 0 => vec![Remedy::Apply],
             Notice::OrderFailed { remedies, .. } => remedies.clone(),
+            Notice::CannotCollect { .. } => vec![Remedy::ReportToAuthor],
             Notice::DeletesNotAgreed { run, deletes } => {
                 vec![Remedy::UndoRun { run: *run, deletes: *deletes }]
             }

@@ -4,16 +4,18 @@
 use super::change::{Change, ChangeStatus};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
+use super::exchange::codes;
 use super::feature::Feature;
 use super::identity;
 use super::limits;
+use super::notice::Notice;
 use super::number::PairId;
 use super::open::{Means, Step, next_step, policy_deletes};
-use super::order::{Action, TicketState};
+use super::order::{Action, Collection, Order, TicketState};
 use super::outgoing::{Outgoing, absorbed};
 use super::pair::{Pair, Status};
 use super::reason::Reason;
-use super::session::{Purpose, Session};
+use super::session::{Purpose, Session, Tries};
 use super::settle::{has_landed, is_undone, set_undone, settle_as_sent};
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -325,6 +327,9 @@ impl Session<'_> {
     pub(super) async fn wait_for_deferred(&mut self) -> Result<(), SyncError> {
         loop {
             let still = self.collect_deferred().await?;
+            for ((side, object), lost) in still.lost {
+                self.run.count(side, &object).pending += lost;
+            }
             let Some((side, pause)) = still.again else { return Ok(()) };
             let pause = pause.clamp(limits::FIRST_PAUSE, limits::LONGEST_PAUSE);
             let why = "until it has the outcomes of deferred changes";
@@ -350,11 +355,9 @@ impl Session<'_> {
         let (mut outgoing, waiting) = self.prepare(mapping, target, changes).await?;
         outgoing.extend(waiting);
         let (order, slots) = self.order(mapping, target, &outgoing);
-        let collection =
-            self.exchange(target).collect(ticket, &order).await.map_err(|error| {
-                self.call_failed(target, "report the outcomes of deferred changes", error)
-            })?;
-        let lost = collection.state == TicketState::Lost;
+        let collection = self.ask_ticket(target, ticket, &order).await?;
+        // Of what is done and has no answer nothing more will be told, as of a lost ticket.
+        let lost = !matches!(collection.state, TicketState::Pending(_));
         let unanswered: Vec<Change> = if lost {
             let answered: Vec<&str> =
                 collection.answers.iter().map(|answer| answer.change.as_str()).collect();
@@ -373,6 +376,8 @@ impl Session<'_> {
             self.run.count(target, mapping.object(target)).pending += open;
         }
         // Changes of a lost ticket are recovered like those of a crash: sent, with an unknown outcome.
+        *still.lost.entry((target, mapping.object(target).to_owned())).or_default() +=
+            unanswered.len() as u64;
         settled.extend(unanswered);
         let mut merged = self.merged_into_undone(&settled).await?;
         let mut unit = self.begin().await?;
@@ -392,6 +397,30 @@ impl Session<'_> {
         }
         Ok(())
     }
+
+    /// Asks for the outcomes of a ticket, with retries where the side is busy. A side that deferred and does not know how
+    /// to tell what came of it has lost the ticket.
+    async fn ask_ticket(
+        &mut self,
+        target: Side,
+        ticket: &str,
+        order: &Order,
+    ) -> Result<Collection, SyncError> {
+        let mut tries = Tries::default();
+        loop {
+            match self.exchange(target).collect(ticket, order).await {
+                Ok(collection) => return Ok(collection),
+                Err(error) if self.back_off(target, &error, &mut tries).await? => {}
+                Err(error) if error.code == codes::UNSUPPORTED => {
+                    self.run.notice(Notice::CannotCollect { side: target, object: order.object.clone() });
+                    return Ok(Collection { answers: Vec::new(), state: TicketState::Lost });
+                }
+                Err(error) => {
+                    return Err(self.call_failed(target, "report the outcomes of deferred changes", error));
+                }
+            }
+        }
+    }
 }
 
 /// Deferred changes whose outcomes are not told yet.
@@ -401,6 +430,8 @@ struct StillDeferred {
     again: Option<(Side, Duration)>,
     /// How many there are, by side and object.
     open: BTreeMap<(Side, String), u64>,
+    /// How many others nothing will be told of, which the next run finds out.
+    lost: BTreeMap<(Side, String), u64>,
 }
 
 /// Whether a pair is held for what a search by the identifiers of now has found, which is somebody else: it says nothing of

@@ -450,6 +450,10 @@ impl Names<'_> {
                 self.called(*side),
                 quoted(said)
             ),
+            Notice::CannotCollect { side, object } => format!(
+                "{} deferred changes of {object} and then did not know how to tell what became of them (its plugin says of «collect» that it is unsupported): what became of them is found out as after a crash",
+                self.called(*side)
+            ),
             Notice::ClockAhead { side, record, at, arrival } => {
                 let [at, arrival] = moments([*at, *arrival]);
                 format!(

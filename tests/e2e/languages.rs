@@ -341,6 +341,19 @@ fn a7_a_core_module_of_another_tool_chain_becomes_a_component() {
     home.run(&["plugin", "install", &component]).well();
     // What is a component already gets its manifest.
     home.file("plugin.toml", "name = \"post\"\nversion = \"2\"\n");
+    // What is no file is left as it is, and a link leads to the file.
+    let socket = home.dir.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for from in [&component, &text(&root().join("plugins/helloworld"))] {
+        home.run(&["plugin", "build", from, "--manifest", &manifest, "--output", &text(&socket)])
+            .fails(1, &["socket cannot be written: it is a pipe or a device", "name a file"]);
+    }
+    assert!(!std::fs::metadata(&socket).unwrap().is_file());
+    let (link, there) = (home.dir.path().join("link.wasm"), home.file("there.wasm", ""));
+    std::os::unix::fs::symlink(&there, &link).unwrap();
+    home.run(&["plugin", "build", &component, "--manifest", &manifest, "--output", &text(&link)]).well();
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(std::fs::metadata(&there).unwrap().len() > 0);
     home.run(&["plugin", "build", &component, "--manifest", &text(&home.dir.path().join("plugin.toml"))])
         .well()
         .says(&["components/components/mail.wasm", "post 2: "]);

@@ -158,6 +158,12 @@ fn what_is_exported_can_be_imported_elsewhere() {
         assert_eq!(other.run(&["record", "export", object, "--changed"]).well().stdout, written);
         assert_eq!(other.records(object).len(), home.records(object).len());
     }
+    let socket = home.dir.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let place = crate::world::text(&socket);
+    home.run(&["record", "export", "contact", &place])
+        .fails(1, &["socket cannot be written", "it is a pipe or a device", "name a file"]);
+    assert!(!std::fs::metadata(&socket).unwrap().is_file(), "it stays what it is");
     let a = other.find("contact", "email", "a@example.org");
     assert_eq!(
         (a.text("first_name"), a.text("last_name"), a.text("city")),

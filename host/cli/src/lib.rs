@@ -33,6 +33,7 @@ mod sync;
 mod tenant;
 mod toolchain;
 mod waiting;
+mod whole_file;
 
 use entente::view::{ErrorCode, ErrorView};
 use entente::{ConfigError, DEFAULT_TENANT, FileError, Home, SecretText, Tenant, TenantError};

@@ -5,12 +5,12 @@ use super::output::{Done, Output, Usage, cell, table};
 use super::progress::spinner;
 use super::remedy;
 use crate::toolchain::{BuildOptions, Built, FOLDER, add_manifest, as_component, build_plugin};
+use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use entente::InstalledPlugin;
 use entente::view::{AskView, BuiltPluginView, InspectionView};
 use entente_plugin::{Limits, MANIFEST_FILE, Manifest, inspect, read_component, read_text};
 use entente_sync::Remedy;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The commands below `entente plugin`.
@@ -63,17 +63,6 @@ pub(super) fn build(dir: &Path, options: &BuildOptions, output: Output) -> anyho
     let built = build_plugin(dir, options, &mut |progress| bar.set_message(progress.to_string()));
     bar.finish_and_clear();
     Ok(built?)
-}
-
-/// Whole or not at all; somebody may be reading the file.
-fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let context = || format!("{} cannot be written", file.display());
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).with_context(context)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
-    temporary.write_all(bytes).with_context(context)?;
-    temporary.persist(file).with_context(context)?;
-    Ok(())
 }
 
 /// A line for each thing that is asked for.
@@ -186,7 +175,7 @@ fn wrap(
     let inspection = inspect(&bytes, &limits).with_context(what)?;
     inspection.check_asks().with_context(what)?;
     let inspection = InspectionView::from(inspection);
-    write(&output, &bytes)?;
+    write_whole(&output, &bytes).with_context(|| format!("{} cannot be written", output.display()))?;
     context.output.show(&inspection, |inspection| {
         let next = remedy::lines(&[install_remedy(&output)]);
         format!("{}\n{}{next}", output.display(), describe(inspection))

@@ -3,12 +3,13 @@
 use super::Context;
 use super::output::{Done, Usage};
 use super::record::{assignments, definition};
+use crate::whole_file::WholeFile;
 use anyhow::Context as _;
 use entente::Tenant;
 use entente::view::ExportedView;
 use entente_sqlite::{ExportOptions, ListQuery, ObjectDefinition, export_csv};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Options of `entente record export`.
 #[derive(Debug, clap::Args)]
@@ -74,9 +75,8 @@ pub(super) async fn export_command(
         Some(file) => file,
     };
     // Written beside and renamed, so that a file that is there is whole.
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut output = tempfile::NamedTempFile::new_in(folder)
-        .with_context(|| format!("{} cannot be written", file.display()))?;
+    let context_of = || format!("{} cannot be written", file.display());
+    let mut output = WholeFile::private(&file).with_context(context_of)?;
     let mut writer = std::io::BufWriter::new(&mut output);
     let rows = if json {
         export_lines(tenant, &definition, options, &mut writer).await?
@@ -85,7 +85,7 @@ pub(super) async fn export_command(
     };
     writer.flush()?;
     drop(writer);
-    output.persist(&file).with_context(|| format!("{} cannot be written", file.display()))?;
+    output.finish().with_context(context_of)?;
     context
         .output
         .show(&ExportedView { rows }, |_| format!("{rows} records exported to {}", file.display()))?;

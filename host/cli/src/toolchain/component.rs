@@ -1,7 +1,6 @@
 //! Turns a core module into a component, and writes it.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use entente_plugin::{InspectError, Limits, inspect};
@@ -13,6 +12,7 @@ use wit_component::ComponentEncoder;
 
 use super::BuildError;
 use super::crate_info::CrateInfo;
+use crate::whole_file::write_whole;
 
 /// The folder of finished components in a target folder.
 pub(crate) const FOLDER: &str = "components";
@@ -79,34 +79,8 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
-    replace(path, bytes).map_err(|source| BuildError::Write { path: path.to_path_buf(), source })
+    write_whole(path, bytes).map_err(|source| BuildError::Write { path: path.to_path_buf(), source })
 }
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // The same folder, since only then is the last step a rename.
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".component-");
-    readable_by_others(&mut builder);
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// A temporary file is private to its owner; a component is an ordinary file, as far as the umask allows.
-#[cfg(unix)]
-fn readable_by_others(builder: &mut tempfile::Builder<'_, '_>) {
-    use std::os::unix::fs::PermissionsExt;
-    builder.permissions(fs::Permissions::from_mode(0o666));
-}
-
-#[cfg(not(unix))]
-fn readable_by_others(_builder: &mut tempfile::Builder<'_, '_>) {}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]

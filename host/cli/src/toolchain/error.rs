@@ -174,6 +174,14 @@ pub enum BuildError {
         /// What the encoder says.
         reason: String,
     },
+    /// The component cannot be where it was asked for.
+    #[error("{} cannot be written: {source}", path.display())]
+    Place {
+        /// The place.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A file cannot be written.
     #[error("cannot write {}: {source}. See that the folder is writable and the disk not full", path.display())]
     Write {

@@ -36,6 +36,7 @@ mod wit;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::whole_file::target;
 use entente_plugin::Manifest;
 
 pub(crate) use component::{FOLDER, as_component};
@@ -142,6 +143,10 @@ pub fn build_plugin(
     options: &BuildOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Built, BuildError> {
+    if let Some(output) = &options.output {
+        // Before minutes of compiling.
+        target(output).map_err(|source| BuildError::Place { path: output.clone(), source })?;
+    }
     match project::recognise(dir)? {
         (dir, Language::Rust) => build_crate(&dir, options, progress),
         (dir, language) => scripted::build(&dir, language, options, progress),

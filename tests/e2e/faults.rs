@@ -1,8 +1,9 @@
 //! Wrong usage, and remote systems that refuse or fail: exit codes, and errors with remedies.
 
 use crate::world::{CANARY, Home, World, sample};
-use hello_crm::{Action, Object, RateLimit, Rule};
+use hello_crm::{Action, Object, RateLimit, Rule, SystemClock};
 use serde_json::json;
+use std::sync::Arc;
 
 #[test]
 fn wrong_usage_is_told_before_anything_is_done() {
@@ -185,6 +186,51 @@ fn a_system_that_is_down_is_told() {
     )
     .fails(1, &["the connection was refused"]);
     assert_eq!(home.run(&["integration", "list", "--json"]).well().json(), json!([]), "nothing was saved");
+}
+
+#[test]
+fn a_wrong_key_is_told_with_the_command_that_sets_it() {
+    let world = World::unconnected(Home::with_plugin(), hello_crm::seed::sample(5), Arc::new(SystemClock));
+    let set = format!("url={}", world.url);
+    let add = ["integration", "add", "HelloWorld", "--set", &set, "--http", &world.url];
+    let again = |option: &str| {
+        format!(
+            "next: give it again, with another api-key: entente integration add HelloWorld --set {set} --http {} {option}",
+            world.url
+        )
+    };
+    let wrong = || format!("{CANARY}-and-wrong\n");
+    let said = ["unauthorized", "HelloWorld was not added"];
+    world
+        .run_with(&[&add[..], &["--secret", "api-key"]].concat(), wrong())
+        .fails(1, &said)
+        .fails(1, &[&again("--secret api-key")]);
+    let mut command = world.home.command(&[&add[..], &["--secret-env=api-key=WRONG_KEY"]].concat());
+    let output = command.env("WRONG_KEY", wrong().trim()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(said.iter().all(|part| stderr.contains(part)), "{stderr}");
+    assert!(
+        stderr.contains("with another api-key: entente ")
+            && stderr.contains("--secret-env=api-key=WRONG_KEY"),
+        "{stderr}"
+    );
+    assert_eq!(world.run(&["integration", "list", "--json"]).well().json(), json!([]));
+
+    world.connect().well();
+    let set_key = ["integration", "set", "HelloWorld", "--secret", "api-key"];
+    let next = "next: set the secret api-key: entente integration set HelloWorld --secret api-key";
+    // Whatever it is asked: before a run, in the middle of one, by doctor.
+    world.run_with(&set_key, wrong()).well();
+    world.run(&["sync", "HelloWorld"]).fails(1, &["unauthorized", next]);
+    world.run(&["doctor"]).fails(1, &[]).says(&["unauthorized", next]);
+    world.run(&["status"]).says(&[next]);
+    world.run_with(&set_key, format!("{CANARY}\n")).well();
+    world.run(&["sync", "HelloWorld"]).well();
+    world.run(&["record", "set", "contact", "last_name=Ek", "email=ek@example.org"]).well();
+    world
+        .crm
+        .set_faults(vec![Rule::new(Action::Status { status: 401, body: None }).path("/batch").times(None)]);
+    world.run(&["sync", "HelloWorld"]).fails(1, &["unauthorized", next]);
 }
 
 #[test]

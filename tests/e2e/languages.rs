@@ -200,7 +200,8 @@ fn a_wrong_key_and_a_remote_that_is_down_are_told(language: Language) {
     let set_key = ["integration", "set", "HelloWorld", "--secret", "api-key"];
     world.run_with(&set_key, format!("{CANARY}-and-wrong\n")).well();
     let refused = "HelloWorld could not describe its objects: unauthorized";
-    world.sync(&[]).fails(1, &[refused]);
+    let set = "set the secret api-key: entente integration set HelloWorld --secret api-key";
+    world.sync(&[]).fails(1, &[refused, set]);
     world.run_with(&set_key, format!("{CANARY}\n")).well();
     world.sync(&[]).well();
     assert_eq!(world.records("contact").len(), 1);

@@ -201,8 +201,8 @@ pub(super) fn warn(notices: &[NoticeView], output: Output) {
     }
 }
 
-/// What went wrong while an integration was added. What can be done for one that is there is done here by
-/// giving the command again with more options.
+/// What went wrong while an integration was added, and that it was not. What can be done for one that is there is done
+/// here by giving the command again with more options.
 fn not_added(error: TenantError) -> anyhow::Error {
     let TenantError::NotAdded { integration, notices, error } = error else { return error.into() };
     let again: Vec<Remedy> = error
@@ -211,9 +211,7 @@ fn not_added(error: TenantError) -> anyhow::Error {
         .filter(|remedy| remedy::option_of_add(remedy).is_some())
         .map(|with| Remedy::AddWith { with: Box::new(with) })
         .collect();
-    if again.is_empty() {
-        return anyhow::Error::from(*error);
-    }
+    let again = if again.is_empty() { error.remedies() } else { again };
     let notices: String = NoticeView::all(&integration, &notices)
         .into_iter()
         .map(|notice| format!("\n{}", notice.message.text))

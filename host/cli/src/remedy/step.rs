@@ -51,12 +51,36 @@ impl Given {
         self.program().option_if("--tenant", self.tenant.as_deref()).plain(command)
     }
 
+    /// What was given, once more.
+    fn as_given(&self) -> Words {
+        self.arguments.iter().fold(Words::new("entente"), |words, word| words.plain(&quoted(word)))
+    }
+
     /// What was given, once more and with this besides.
     pub(super) fn again(&self, more: &str) -> Words {
-        self.arguments
-            .iter()
-            .fold(Words::new("entente"), |words, word| words.plain(&quoted(word)))
-            .plain(more)
+        self.as_given().plain(more)
+    }
+
+    /// The values that were given for an option, whether beside it or behind an equals sign.
+    fn values_of(&self, option: &str) -> Vec<&str> {
+        let within = |word: &'_ str| -> Option<usize> {
+            word.strip_prefix(option)?.starts_with('=').then_some(option.len() + 1)
+        };
+        let words = self.arguments.iter().map(String::as_str);
+        let next = self.arguments.iter().skip(1).map(|word| Some(word.as_str())).chain([None]);
+        let pairs = words.zip(next);
+        pairs
+            .filter_map(|(word, next)| match within(word) {
+                Some(place) => word.get(place..),
+                None => next.filter(|_| word == option),
+            })
+            .collect()
+    }
+
+    /// Whether a secret of this name was given, in whichever way.
+    fn gives_secret(&self, secret: &str) -> bool {
+        let named = |value: &&str| value.split('=').next() == Some(secret);
+        self.values_of("--secret").contains(&secret) || self.values_of("--secret-env").iter().any(named)
     }
 
     fn of_integration(&self, remedy: &Remedy) -> Option<Step> {
@@ -132,6 +156,11 @@ impl Given {
             |command: &str, name: &str| self.entente(&format!("integration {command}")).word(name);
         match remedy {
             Remedy::AddWith { with } => {
+                if let Remedy::SetSecret { secret, .. } = &**with
+                    && self.gives_secret(secret)
+                {
+                    return step(format!("give it again, with another {secret}"), self.as_given());
+                }
                 let option = super::option_of_add(with)?;
                 step("give it again with more", self.again(&option))
             }

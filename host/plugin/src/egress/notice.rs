@@ -5,6 +5,7 @@ use super::secrets::SecretError;
 use crate::component::manifest::MANIFEST_FILE;
 use crate::limits::LimitReached;
 use entente_sync::Remedy;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub(crate) enum Notice {
 
 /// The notices of one call.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Notices(Arc<Mutex<Vec<Notice>>>);
+pub(crate) struct Notices(Arc<Mutex<Vec<Notice>>>, Arc<AtomicBool>);
 
 impl Notices {
     pub(crate) fn add(&self, notice: Notice) {
@@ -47,6 +48,16 @@ impl Notices {
         if notices.len() < 8 && !notices.iter().any(known) {
             notices.push(notice);
         }
+    }
+
+    /// The remote system has answered a request with 401.
+    pub(super) fn unauthorized(&self) {
+        self.1.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the remote system has answered a request of this call with 401.
+    pub(crate) fn take_unauthorized(&self) -> bool {
+        self.1.swap(false, Ordering::Relaxed)
     }
 
     pub(crate) fn take(&self) -> Vec<Notice> {

@@ -140,6 +140,12 @@ impl Vault {
         Self { secrets, bound, asked: asked.iter().map(|ask| ask.name.clone()).collect() }
     }
 
+    /// The names of the secrets that the plugin can send.
+    pub(crate) fn sent(&self) -> impl Iterator<Item = &str> {
+        let sent = self.bound.iter().filter(|bound| bound.usage == SecretUse::Send);
+        sent.map(|bound| bound.name.as_str()).filter(|name| self.secrets.contains_key(*name))
+    }
+
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         self.secrets.values()
     }

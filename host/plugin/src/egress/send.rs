@@ -167,6 +167,12 @@ impl Egress {
         self.placeholders = Placeholders::default();
         self.began = Instant::now();
         self.notices.take();
+        self.notices.take_unauthorized();
+    }
+
+    /// Whether the remote system has refused the credential of a request of the current call.
+    pub(crate) fn unauthorized(&self) -> bool {
+        self.notices.take_unauthorized()
     }
 
     pub(crate) fn notices(&self) -> Vec<Notice> {
@@ -431,6 +437,9 @@ impl Prepared {
         })?;
         let mut answer: http::Response<reqwest::Body> = answer.into();
         self.entry.answered(answer.status().as_u16());
+        if answer.status() == http::StatusCode::UNAUTHORIZED {
+            self.notices.unauthorized();
+        }
         strip_answer(answer.headers_mut(), channel.scrubber.as_ref());
         if let Err(limit) = check_headers(answer.headers(), limits) {
             self.reached(limit);

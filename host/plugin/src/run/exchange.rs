@@ -189,6 +189,7 @@ impl PluginExchange {
             Err(failure) => Err(failure),
         };
         let notices = instance.store.data().egress.notices();
+        let refused = instance.store.data().egress.unauthorized();
         let written = instance.store.data_mut().state.take();
         match answered {
             Ok(answer) => {
@@ -214,10 +215,27 @@ impl PluginExchange {
                 } else {
                     instance.end().await;
                 }
-                let error = self.explain(failure, function, &notices);
+                let error = self.with_keys(self.explain(failure, function, &notices), refused);
                 Err(if notices.is_empty() { self.hold(error).await } else { error })
             }
         }
+    }
+
+    /// Adds how to set the secrets that the plugin sends where the remote system refuses them: by the plugin's word, or
+    /// with the answer 401 (`refused`), whatever the plugin made of it.
+    fn with_keys(&self, error: ExchangeError, refused: bool) -> ExchangeError {
+        let passes = error.is_transient() || [codes::CURSOR_EXPIRED, codes::LIMIT].contains(&&*error.code);
+        let of_key = [codes::UNAUTHORIZED, codes::FORBIDDEN].contains(&&*error.code);
+        if !of_key && (!refused || passes) {
+            return error;
+        }
+        let set = |secret: &str| Remedy::SetSecret {
+            integration: self.channel.integration.clone(),
+            secret: secret.to_owned(),
+        };
+        let new = self.channel.vault.sent().map(set).filter(|remedy| !error.remedies.contains(remedy));
+        let new: Vec<Remedy> = new.collect();
+        error.with(new)
     }
 
     /// Notes that the remote system takes no calls for as long as the plugin says: all syncs and processes call by
@@ -317,7 +335,10 @@ impl Exchange for PluginExchange {
         );
         let (execution, state) = called.await?;
         let stopped = match execution.stopped {
-            Some(error) => Some(self.hold(self.explain(Failure::Plugin(error), "execute", &[])).await),
+            Some(error) => {
+                let error = self.explain(Failure::Plugin(error), "execute", &[]);
+                Some(self.hold(self.with_keys(error, false)).await)
+            }
             None => None,
         };
         Ok(Executed { answers: execution.answers, stopped, state })

@@ -311,7 +311,7 @@ fn a_setting_that_must_be_set_is_asked_for_before_anything_runs() {
     let refused = of_acme(&["apply", &home.file("entente.toml", FILE)]);
     assert_eq!(refused.code, 1, "{refused}");
     insta::assert_snapshot!(refused.stderr.trim(), @r"
-    error: the plugin of 'evil' needs the setting 'url' (where to go)
+    error: line 5, column 14: integration evil: its plugin needs the setting 'url' (where to go), which is not set
     next: set url: entente --tenant acme integration set evil --set url=VALUE
     ");
 }

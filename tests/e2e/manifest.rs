@@ -26,6 +26,10 @@ fn narrow(world: &World, url: &str, rest: &str) {
     world.run(&["plugin", "install", &to, "--name", "narrow"]).well();
 }
 
+/// Two more settings.
+const SETTINGS: &str = "[[setting]]\nname = \"page\"\nkind = \"integer\"\nreason = \"rows\"\n\
+                        [[setting]]\nname = \"colour\"\nchoices = [\"green\", \"blue\"]\nreason = \"paint\"\n";
+
 fn add(world: &World, options: &[&str]) -> Output {
     let args = ["integration", "add", "Narrow", "--plugin", "narrow", "--secret", "api-key", "--grant-all"];
     world.run_with(&[&args, options].concat(), format!("{CANARY}\n"))
@@ -50,7 +54,7 @@ fn a_setting_that_does_not_fit_is_refused_before_the_plugin_runs() {
         "entente.toml",
         "[integration.HelloWorld]\nplugin = \"helloworld\"\nsettings = { url = \"crm.example.com\" }\n",
     );
-    world.run(&["apply", &file]).fails(1, &told);
+    world.run(&["apply", &file]).fails(1, &told).fails(1, &["line 3, column 20: integration HelloWorld"]);
     let output = world.run(&["integration", "set", "HelloWorld", "--set", "url=crm.example.com", "--json"]);
     let error = output.error().unwrap();
     assert_eq!(error["code"], "invalid", "{error}");
@@ -59,6 +63,39 @@ fn a_setting_that_does_not_fit_is_refused_before_the_plugin_runs() {
     assert_eq!(stored.as_array().unwrap().len(), 1, "nothing was added");
     assert_eq!(stored[0]["settings"]["url"], json!(world.url), "nothing was changed");
     world.sync(&[]).well();
+}
+
+#[test]
+fn a_file_is_told_every_setting_that_does_not_fit_with_its_line() {
+    let world = unconnected();
+    narrow(&world, "required = true\nkind = \"url\"\n", SETTINGS);
+    add(&world, &["--set", &format!("url={}", world.url)]).well();
+    let asked = world.crm.request_count("GET", "/v1/");
+    let file = |settings: &str| {
+        let sync = "[sync.Narrow]\nmapping = \"default\"\n";
+        let text = format!("[integration.Narrow]\nplugin = \"narrow\"\n{settings}\n{sync}");
+        world.file("entente.toml", text)
+    };
+    let three = file("[integration.Narrow.settings]\nurl = \"crm\"\npage = \"many\"\ncolour = \"red\"");
+    world.run(&["apply", &three]).fails(
+        1,
+        &[
+            "line 4, column 7: integration Narrow: the setting 'url' cannot be 'crm'",
+            "line 5, column 8: integration Narrow: the setting 'page' cannot be 'many'",
+            "line 6, column 10: integration Narrow: the setting 'colour' cannot be 'red': it is one of green, blue",
+        ],
+    );
+    // One that is needed and not in the file, whether the file runs the plugin or not.
+    let dropped = file("settings = { page = 5 }");
+    let told =
+        ["line 1, column 14: integration Narrow: its plugin needs the setting 'url'", "which is not set"];
+    world.run(&["apply", &dropped]).fails(1, &told);
+    let alone = "[integration.Narrow]\nplugin = \"narrow\"\nsettings = { page = 5 }\n";
+    world.run(&["apply", &world.file("entente.toml", alone)]).fails(1, &told);
+    assert_eq!(world.crm.request_count("GET", "/v1/"), asked, "nobody was asked");
+    let stored = world.run(&["integration", "list", "--json"]).well().json();
+    assert_eq!(stored[0]["settings"]["url"], json!(world.url), "nothing was changed");
+    world.run(&["apply", &file(&format!("settings = {{ url = \"{}\", page = 5 }}", world.url))]).well();
 }
 
 #[test]
@@ -154,4 +191,77 @@ fn what_no_host_would_install_is_not_built() {
     let args = ["plugin", "build", &from, "--manifest", &manifest, "--output", &text(&to)];
     world.run(&args).fails(1, &["does not export 'webhook'"]);
     assert!(!to.exists());
+}
+
+#[test]
+fn a_version_that_cannot_run_with_the_settings_is_not_taken() {
+    let world = unconnected();
+    let (url, asks) = (format!("url={}", world.url), "required = true\nkind = \"url\"\n");
+    narrow(&world, asks, SETTINGS);
+    add(&world, &["--set", &url, "--set", "page=many-rows", "--set", "colour=blue"])
+        .fails(1, &["the setting 'page' cannot be 'many-rows'"]);
+    add(&world, &["--set", &url, "--set", "page=500", "--set", "colour=blue"]).well();
+    let before = world.run(&["integration", "list", "--json"]).well().json();
+
+    // Another kind, other choices, and one more that must be set.
+    let other = SETTINGS.replace("\"integer\"", "\"date\"").replace("\"blue\"", "\"red\"");
+    narrow(
+        &world,
+        asks,
+        &format!("{other}[[setting]]\nname = \"region\"\nrequired = true\nreason = \"where\"\n"),
+    );
+    world.run(&["integration", "upgrade", "Narrow"]).fails(
+        1,
+        &[
+            "Narrow keeps the version that it has",
+            "its plugin needs the setting 'region' (where), which is not set",
+            "the setting 'page' cannot be '500': it is a day",
+            "the setting 'colour' cannot be 'blue': it is one of green, red",
+            "next: set them with the new version: entente integration upgrade Narrow --set region=VALUE --set page=VALUE --set colour=VALUE",
+        ],
+    );
+    let wrong = ["--set", "region=eu", "--set", "page=2026-01-01", "--set", "colour=blue"];
+    world
+        .run(&[&["integration", "upgrade", "Narrow"], &wrong[..]].concat())
+        .fails(1, &["the setting 'colour' cannot be 'blue'", "--set colour=blue --set colour=VALUE"]);
+    assert_eq!(world.run(&["integration", "list", "--json"]).well().json(), before, "nothing was changed");
+    let right = ["--set", "region=eu", "--set", "page=2026-01-01", "--set", "colour=red"];
+    world.run(&[&["integration", "upgrade", "Narrow"], &right[..]].concat()).well();
+    world.run(&["sync", "Narrow"]).well();
+    // Back again the settings of now do not fit, which is told at once.
+    let output = world.run(&["integration", "rollback", "Narrow"]).well();
+    for part in ["the setting 'colour' cannot be 'red'", "entente integration set Narrow --set colour=VALUE"]
+    {
+        assert!(output.stderr.contains(part), "{output}");
+    }
+}
+
+#[test]
+fn a_version_that_asks_for_more_keeps_the_settings_that_were_given_with_it() {
+    let world = unconnected();
+    let (url, asks) = (format!("url={}", world.url), "required = true\nkind = \"url\"\n");
+    narrow(&world, asks, "");
+    add(&world, &["--set", &url]).well();
+    let more = "[[host]]\naddress = \"https://stats.example.com\"\nreason = \"counts\"\n\
+                [[setting]]\nname = \"region\"\nrequired = true\nreason = \"where\"\n";
+    narrow(&world, asks, more);
+    let waits = world.run(&["integration", "upgrade", "Narrow", "--set=region=eu"]).exits(1);
+    let agree = waits.stdout.lines().find_map(|line| line.split_once("to agree: entente ")).unwrap().1;
+    assert!(agree.contains("--set region=eu --agree"), "{waits}");
+    world.run(&agree.split(' ').collect::<Vec<_>>()).well();
+    let stored = world.run(&["integration", "list", "--json"]).well().json();
+    assert_eq!(stored[0]["settings"]["region"], json!("eu"));
+}
+
+#[test]
+fn a_version_that_names_its_objects_is_not_said_to_read_none() {
+    let world = unconnected();
+    narrow(&world, "", "");
+    add(&world, &["--set", &format!("url={}", world.url)]).well();
+    narrow(&world, "", PERSON);
+    let output = world.run(&["integration", "upgrade", "Narrow"]).well();
+    assert!(!output.stdout.contains("no longer reads of every object"), "{output}");
+    output.says(&[
+        "- it no longer reads or writes objects that it does not name (its manifest names its objects now)",
+    ]);
 }

@@ -33,6 +33,9 @@ pub(super) enum IntegrationCommand {
         /// The plugin, by name or digest [default: the one that it has]
         #[arg(long)]
         plugin: Option<String>,
+        /// A setting for the new version, such as page=500; may come several times
+        #[arg(long = "set", value_name = "NAME=VALUE")]
+        settings: Vec<String>,
         /// Grant what the new version asks for in addition
         #[arg(long)]
         agree: bool,
@@ -151,12 +154,15 @@ fn setting(text: &str) -> Value {
     }
 }
 
+/// The settings of options `--set`.
+fn read_settings(given: &[String]) -> Result<BTreeMap<String, Value>, Usage> {
+    let read = |text: &String| assignment("set", text).map(|(name, value)| (name.to_owned(), setting(value)));
+    given.iter().map(read).collect()
+}
+
 impl Given {
     fn settings(&self) -> Result<BTreeMap<String, Value>, Usage> {
-        self.settings
-            .iter()
-            .map(|text| assignment("set", text).map(|(name, value)| (name.to_owned(), setting(value))))
-            .collect()
+        read_settings(&self.settings)
     }
 
     /// Secrets never come as arguments, which every process of the machine can read.
@@ -226,8 +232,9 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
         IntegrationCommand::Add(args) => add(args, context).await,
         IntegrationCommand::Set(args) => set(args, context).await,
         IntegrationCommand::Grant(args) => integration_grant::grant(args, context).await,
-        IntegrationCommand::Upgrade { name, plugin, agree } => {
-            integration_grant::upgrade(&name, plugin.as_deref(), agree, context).await
+        IntegrationCommand::Upgrade { name, plugin, settings, agree } => {
+            let settings = read_settings(&settings)?;
+            integration_grant::upgrade(&name, plugin.as_deref(), settings, agree, context).await
         }
         IntegrationCommand::Rollback { name } => integration_grant::roll_back(&name, context).await,
         IntegrationCommand::Resume { name } => resume(&name, context).await,

@@ -7,8 +7,10 @@ use super::output::Done;
 use super::remedy;
 use entente::view::{AskView, ChangedIntegrationView, GrantView, UpgradeView};
 use entente::{GrantRequest, Granted, Grants, SecretPlace, Upgraded};
+use entente_core::Value;
 use entente_plugin::{Manifest, SecretUse};
 use entente_sync::Remedy;
+use std::collections::BTreeMap;
 
 /// Options of `integration grant`.
 #[derive(Debug, clap::Args)]
@@ -136,10 +138,11 @@ fn version(manifest: &Manifest) -> String {
 pub(super) async fn upgrade(
     name: &str,
     plugin: Option<&str>,
+    settings: BTreeMap<String, Value>,
     agree: bool,
     context: &Context,
 ) -> anyhow::Result<Done> {
-    let upgraded = context.tenant()?.upgrade(name, plugin, agree).await?;
+    let upgraded = context.tenant()?.upgrade(name, plugin, settings, agree).await?;
     let shown = UpgradeView::from(&upgraded);
     context.output.show(&shown, |shown| upgrade_text(&upgraded, shown))?;
     warn(&shown.notices, context.output);

@@ -3,8 +3,8 @@
 
 use crate::config::{
     Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, DEFAULT_TENANT, Described, Draft,
-    File, FileInputs, HUB, Home, Notice, PluginFacts, PluginSource, Problems, SealingKey, SecretText,
-    definition_from_manual,
+    DraftIssue, File, FileInputs, HUB, Home, Notice, PluginFacts, PluginSource, Problems, SealingKey,
+    SecretText, SettingIssue, definition_from_manual,
 };
 use crate::grants::{GrantRefused, IntegrationNotice};
 use egress::StoredBudget;
@@ -120,6 +120,19 @@ pub enum TenantError {
         /// What is wrong with it.
         error: Box<SettingError>,
     },
+    /// A version of a plugin cannot run with the settings that the integration has.
+    #[error(
+        "{integration} keeps the version that it has: with its settings {plugin} cannot run{}",
+        lines(issues)
+    )]
+    Unfit {
+        /// The integration.
+        integration: String,
+        /// The plugin.
+        plugin: String,
+        /// What is wrong with the settings.
+        issues: Vec<SettingIssue>,
+    },
     /// An integration was not added, for what came up once its plugin was asked.
     #[error("{error}")]
     NotAdded {
@@ -173,6 +186,10 @@ impl TenantError {
             }
             TenantError::Setting { integration, error } => {
                 vec![Remedy::SetSetting { integration: integration.clone(), setting: error.name.clone() }]
+            }
+            TenantError::Unfit { integration, issues, .. } => {
+                let settings = issues.iter().map(|issue| issue.setting.clone()).collect();
+                vec![Remedy::UpgradeWith { integration: integration.clone(), settings }]
             }
             TenantError::NotAdded { error, .. } => error.remedies(),
             TenantError::Grants(error) => error.remedies(),
@@ -537,27 +554,30 @@ impl Tenant {
         let (mut described, mut manifests) = (Described::default(), BTreeMap::new());
         described.descriptions.insert(HUB.to_owned(), self.describe(HUB, &self.hub).await?);
         for draft in &prepared.drafts {
-            let bytes = match &draft.plugin {
-                PluginSource::File(bytes) => Some(&bytes[..]),
-                PluginSource::Installed => None,
-            };
-            if let Some(bytes) = bytes {
+            if let Some(bytes) = component(draft) {
                 let inspection = inspect(bytes, &limits).map_err(LoadError::from)?;
                 inspection.check_asks().map_err(LoadError::from)?;
                 let digest = &draft.integration.digest;
                 described.facts.insert(digest.clone(), facts(&inspection));
                 manifests.insert(digest.as_str(), inspection.manifest);
             }
-            self.check_draft(draft, &mut manifests).await?;
-            // Known problems are reported without asking a remote system first.
-            if draft.needed && prepared.problems.is_empty() {
-                let exchange = self.run_plugin(&draft.integration, bytes, draft.secrets.clone()).await?;
-                let name = &draft.integration.name;
-                described.descriptions.insert(name.clone(), self.describe(name, &exchange).await?);
-                let manual =
-                    exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
-                described.manuals.insert(name.clone(), manual);
+            let entry = file.integration.get(draft.integration.name.as_str());
+            let given = entry.is_some_and(|entry| entry.settings.is_some());
+            let issues = self.setting_issues(draft, given, &mut manifests).await;
+            if !issues.is_empty() {
+                described.issues.insert(draft.integration.name.clone(), issues);
             }
+        }
+        // Known problems are reported without asking a remote system first.
+        let known =
+            !prepared.problems.is_empty() || described.issues.values().flatten().any(|one| one.refused);
+        for draft in prepared.drafts.iter().filter(|draft| draft.needed && !known) {
+            let exchange =
+                self.run_plugin(&draft.integration, component(draft), draft.secrets.clone()).await?;
+            let name = &draft.integration.name;
+            described.descriptions.insert(name.clone(), self.describe(name, &exchange).await?);
+            let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
+            described.manuals.insert(name.clone(), manual);
         }
         let mut plan = self.configuration.apply(file, inputs, &described, options).await?;
         for draft in &prepared.drafts {
@@ -574,19 +594,22 @@ impl Tenant {
         Ok(plan)
     }
 
-    /// Checks the settings of a draft, where its manifest can be read; else the notice comes with the run that needs it.
-    async fn check_draft<'d>(
+    /// What is wrong with the settings of a draft, where its manifest can be read; else that comes with the run that needs
+    /// it.
+    async fn setting_issues<'d>(
         &self,
         draft: &'d Draft,
+        given: bool,
         manifests: &mut BTreeMap<&'d str, Manifest>,
-    ) -> Result<(), TenantError> {
+    ) -> Vec<DraftIssue> {
         let digest = draft.integration.digest.as_str();
         if !manifests.contains_key(digest)
             && let Ok(manifest) = self.manifest(digest).await
         {
             manifests.insert(digest, manifest);
         }
-        manifests.get(digest).map_or(Ok(()), |manifest| settings::fit(&draft.integration, manifest))
+        let issues = manifests.get(digest).map(|manifest| settings::issues_of_draft(draft, manifest, given));
+        issues.unwrap_or_default()
     }
 
     async fn describe(&self, name: &str, exchange: &dyn Exchange) -> Result<Description, TenantError> {
@@ -604,10 +627,7 @@ impl Tenant {
         with_sync: bool,
     ) -> Result<(Added, Vec<String>), TenantError> {
         let name = &draft.integration.name;
-        let bytes = match &draft.plugin {
-            PluginSource::File(bytes) => Some(&bytes[..]),
-            PluginSource::Installed => None,
-        };
+        let bytes = component(draft);
         let mut notices = Vec::new();
         let mut sync = None;
         if with_sync {
@@ -653,6 +673,18 @@ impl SyncSide {
             SyncSide::Hub(hub) => hub,
             SyncSide::Plugin(plugin) => plugin.as_ref(),
         }
+    }
+}
+
+fn lines(issues: &[SettingIssue]) -> String {
+    issues.iter().map(|issue| format!("\n  {}", issue.message)).collect()
+}
+
+/// The component of a draft that is not installed yet.
+fn component(draft: &Draft) -> Option<&[u8]> {
+    match &draft.plugin {
+        PluginSource::File(bytes) => Some(&bytes[..]),
+        PluginSource::Installed => None,
     }
 }
 

@@ -43,6 +43,8 @@ pub enum Remedy {
     Enable { integration: String },
     /// Upgrade an integration to another version of its plugin.
     Upgrade { integration: String },
+    /// Upgrade an integration, and set these settings for the new version.
+    UpgradeWith { integration: String, settings: Vec<String> },
     /// Agree to the additional grants that the version with this digest asks for.
     AgreeToUpgrade { integration: String, digest: String },
     /// Roll an integration back to the previous version of its plugin.

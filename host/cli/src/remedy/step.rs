@@ -61,6 +61,11 @@ impl Given {
         self.as_given().plain(more)
     }
 
+    /// Whether this word is among the arguments.
+    fn is_given(&self, word: &str) -> bool {
+        self.arguments.iter().any(|given| given == word)
+    }
+
     /// The values that were given for an option, whether beside it or behind an equals sign.
     fn values_of(&self, option: &str) -> Vec<&str> {
         let within = |word: &'_ str| -> Option<usize> {
@@ -125,8 +130,19 @@ impl Given {
             Remedy::Upgrade { integration: name } => {
                 step("change its version; what the new one asks for is shown", integration("upgrade", name))
             }
+            Remedy::UpgradeWith { integration: name, settings } => {
+                let words = match self.is_given("upgrade") {
+                    true => self.as_given(),
+                    false => integration("upgrade", name),
+                };
+                let set = |words: Words, name: &String| words.option("--set", &format!("{name}=VALUE"));
+                step("set them with the new version", settings.iter().fold(words, set))
+            }
             Remedy::AgreeToUpgrade { integration: name, digest } => {
-                step("agree to it", integration("upgrade", name).option("--plugin", digest).plain("--agree"))
+                let words = integration("upgrade", name).option("--plugin", digest);
+                // The settings that were given belong to what is agreed to.
+                let set = |words: Words, value: &str| words.option("--set", value);
+                step("agree to it", self.values_of("--set").into_iter().fold(words, set).plain("--agree"))
             }
             Remedy::RollBack { integration: name } => {
                 step("go back to the version before, if there was one", integration("rollback", name))
@@ -166,7 +182,7 @@ impl Given {
             }
             // With the settings, secrets and hosts that were given; elsewhere nobody knows them.
             Remedy::AddWithoutSync { integration: name } => {
-                let words = match self.arguments.iter().any(|word| word == "add") {
+                let words = match self.is_given("add") {
                     true => self.again("--no-sync"),
                     false => integration("add", name).plain("--no-sync"),
                 };

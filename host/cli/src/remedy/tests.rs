@@ -33,6 +33,7 @@ fn all() -> Vec<Remedy> {
         Remedy::SetSetting { integration: name(), setting: text("url") },
         Remedy::Enable { integration: name() },
         Remedy::Upgrade { integration: name() },
+        Remedy::UpgradeWith { integration: name(), settings: vec![text("url"), text("page")] },
         Remedy::AgreeToUpgrade { integration: name(), digest: text("0a1b") },
         Remedy::RollBack { integration: name() },
         Remedy::Resume { integration: name(), until: None },
@@ -107,7 +108,10 @@ fn is_listed(remedy: &Remedy) -> bool {
         | Remedy::UnsetSecret { .. }
         | Remedy::SetSetting { .. }
         | Remedy::Enable { .. } => true,
-        Remedy::Upgrade { .. } | Remedy::AgreeToUpgrade { .. } | Remedy::RollBack { .. } => true,
+        Remedy::Upgrade { .. }
+        | Remedy::UpgradeWith { .. }
+        | Remedy::AgreeToUpgrade { .. }
+        | Remedy::RollBack { .. } => true,
         Remedy::Resume { .. } | Remedy::AddIntegration { .. } | Remedy::AddWithoutSync { .. } => true,
         Remedy::RebindSameSystem { .. } | Remedy::RebindForgetLinks { .. } => true,
         Remedy::ChangeIntegration { .. } | Remedy::RemoveWithSyncs { .. } => true,
@@ -152,6 +156,7 @@ fn every_remedy_has_words_and_a_command() {
     set url: entente integration set shop --set url=VALUE
     switch shop on: entente integration set shop --enable
     change its version; what the new one asks for is shown: entente integration upgrade shop
+    set them with the new version: entente integration upgrade shop --set url=VALUE --set page=VALUE
     agree to it: entente integration upgrade shop --plugin 0a1b --agree
     go back to the version before, if there was one: entente integration rollback shop
     let shop run again once its plugin is mended: entente integration resume shop

@@ -23,7 +23,7 @@ mod stored;
 mod tests;
 
 pub use apply::add::Added;
-pub use apply::commit::{ApplyOptions, Described};
+pub use apply::commit::{ApplyOptions, Described, DraftIssue, SettingIssue};
 pub use apply::plan::{ConfigurationPlan, PlanLine, PlanSign};
 pub use apply::prepare::{Draft, FileInputs, PluginSource, Prepared};
 pub use check::fit::fit;

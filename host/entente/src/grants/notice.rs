@@ -43,6 +43,13 @@ pub enum IntegrationNotice {
         /// The name of the plugin.
         plugin: String,
     },
+    /// A setting with which the plugin cannot run.
+    UnfitSetting {
+        /// Its name.
+        setting: String,
+        /// What is wrong.
+        message: String,
+    },
     /// A part of the mapping that the plugin proposes was left out.
     LeftOut {
         /// Which, and why.
@@ -62,6 +69,7 @@ impl IntegrationNotice {
             Self::AnyHost => "any-host",
             Self::HostUnknown { .. } => "host-unknown",
             Self::UnknownSetting { .. } => "unknown-setting",
+            Self::UnfitSetting { .. } => "unfit-setting",
             Self::LeftOut { .. } => "left-out",
         }
     }
@@ -71,6 +79,9 @@ impl IntegrationNotice {
         let integration = integration.to_owned();
         match self {
             Self::SecretNotSet { secret } => vec![Remedy::SetSecret { integration, secret: secret.clone() }],
+            Self::UnfitSetting { setting, .. } => {
+                vec![Remedy::SetSetting { integration, setting: setting.clone() }]
+            }
             Self::AnyHost => vec![Remedy::NameHost { integration, secret: None }],
             _ => Vec::new(),
         }

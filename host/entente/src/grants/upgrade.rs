@@ -30,7 +30,7 @@ impl UpgradeDecision {
 
 /// Decides what an upgrade comes to. `old` is what the version before asks for: without knowing that, all is new.
 pub(crate) fn decide_upgrade(integration: &Integration, old: &Manifest, new: &Manifest) -> UpgradeDecision {
-    let (more, less) = (new.more_than(old), old.more_than(new));
+    let (more, less) = (new.more_than(old), old.less_in(new));
     let mut grants = integration.grants.clone();
     // Only what is new: what was asked for before and is not granted was kept back.
     let notices = match more.asks().is_empty() {

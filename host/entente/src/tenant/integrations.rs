@@ -2,7 +2,7 @@
 //! What a change comes to is decided in [`grants`](crate::grants); here it is carried out.
 
 use super::{Tenant, TenantError, settings};
-use crate::config::{Added, InstalledPlugin, Integration, SecretText};
+use crate::config::{Added, InstalledPlugin, Integration, SecretText, SettingIssue};
 use crate::grants::{
     GrantDecision, GrantRequest, IntegrationNotice, UpgradeDecision, decide_grant, decide_upgrade,
     grants_of_new, missing_secrets,
@@ -190,14 +190,17 @@ impl Tenant {
     /// Gives an integration another version of its plugin, the one that was installed last unless one is named. A
     /// version that asks for more waits, and nothing changes, unless `agree`.
     ///
-    /// Whoever agrees names the digest that was shown: another version may have been installed meanwhile.
+    /// Whoever agrees names the digest that was shown: another version may have been installed meanwhile. `settings` are set
+    /// together with the version, which may take other ones than that before.
     ///
     /// # Errors
-    /// Where there is no such integration or plugin, or the version cannot be read.
+    /// Where there is no such integration or plugin, or the version cannot be read; [`TenantError::Unfit`] where it could
+    /// not run with the settings of the integration.
     pub async fn upgrade(
         &self,
         name: &str,
         plugin: Option<&str>,
+        settings: BTreeMap<String, Value>,
         agree: bool,
     ) -> Result<Upgraded, TenantError> {
         let configuration = self.configuration();
@@ -205,12 +208,22 @@ impl Tenant {
         let plugin = configuration.plugin(plugin.unwrap_or(&before.plugin)).await?;
         let manifest = self.manifest(&plugin.digest).await?;
         let (old, unknown) = or_unknown(self.manifest(&before.digest).await);
-        let mut decision = decide_upgrade(&before, &old, &manifest);
+        let mut wanted = before.clone();
+        wanted.settings.extend(settings.clone());
+        let issues = settings::issues_of_upgrade(&before, &old, &wanted, &manifest);
+        if !issues.is_empty() {
+            return Err(TenantError::Unfit { integration: name.to_owned(), plugin: plugin.name, issues });
+        }
+        let mut decision = decide_upgrade(&wanted, &old, &manifest);
+        decision.notices.extend(unknown_settings(&wanted, &manifest, |name| settings.contains_key(name)));
         decision.notices.splice(0..0, unknown);
         let waits = decision.needs_agreement() && !agree;
         let after = match waits {
             true => before.clone(),
-            false => configuration.upgrade_integration(name, &plugin.digest, decision.grants.clone()).await?,
+            false => {
+                let grants = decision.grants.clone();
+                configuration.upgrade_integration(name, &plugin.digest, grants, settings).await?
+            }
         };
         Ok(Upgraded { before, after, plugin, manifest, decision, waits })
     }
@@ -225,7 +238,11 @@ impl Tenant {
         let before = configuration.integration(name).await?;
         let integration = configuration.roll_back_integration(name).await?;
         let (manifest, unknown) = or_unknown(self.manifest(&integration.digest).await);
-        Ok((before, Changed { integration, manifest, notices: unknown.into_iter().collect() }))
+        let unfit = settings::issues(&integration, &manifest).into_iter();
+        let unfit = unfit
+            .map(|SettingIssue { setting, message }| IntegrationNotice::UnfitSetting { setting, message });
+        let notices = unknown.into_iter().chain(unfit).collect();
+        Ok((before, Changed { integration, manifest, notices }))
     }
 }
 

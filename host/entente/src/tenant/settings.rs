@@ -1,7 +1,7 @@
 //! Unknown, missing and wrong settings of an integration, by its plugin's manifest.
 
 use super::TenantError;
-use crate::config::Integration;
+use crate::config::{Draft, DraftIssue, Integration, SettingIssue};
 use entente_core::Value;
 use entente_plugin::{Manifest, SettingAsk};
 use std::collections::BTreeMap;
@@ -38,10 +38,50 @@ pub(super) fn fit(integration: &Integration, manifest: &Manifest) -> Result<(), 
 
 /// The first required setting that is not set.
 fn missing<'a>(integration: &Integration, manifest: &'a Manifest) -> Option<&'a SettingAsk> {
-    manifest
-        .settings
-        .iter()
-        .find(|ask| ask.required && integration.settings.get(&ask.name).is_none_or(Value::is_blank))
+    all_missing(integration, manifest).next()
+}
+
+/// The required settings that are not set.
+fn all_missing<'a>(
+    integration: &Integration,
+    manifest: &'a Manifest,
+) -> impl Iterator<Item = &'a SettingAsk> {
+    let unset = |ask: &&SettingAsk| integration.settings.get(&ask.name).is_none_or(Value::is_blank);
+    manifest.settings.iter().filter(|ask| ask.required).filter(unset)
+}
+
+/// Everything that keeps an integration from running with its settings.
+pub(super) fn issues(integration: &Integration, manifest: &Manifest) -> Vec<SettingIssue> {
+    let missing = all_missing(integration, manifest).map(|ask| SettingIssue {
+        setting: ask.name.clone(),
+        message: format!("its plugin needs the setting '{}' ({}), which is not set", ask.name, ask.reason),
+    });
+    let wrong = manifest.setting_errors(&integration.settings).into_iter();
+    let wrong = wrong.map(|error| SettingIssue { message: error.to_string(), setting: error.name });
+    missing.chain(wrong).collect()
+}
+
+/// The same of an integration in a file. A setting that is missing in what is stored is no matter of a file that says nothing
+/// of settings (`given`) and runs nothing.
+pub(super) fn issues_of_draft(draft: &Draft, manifest: &Manifest, given: bool) -> Vec<DraftIssue> {
+    let missing: Vec<&str> = all_missing(&draft.integration, manifest).map(|ask| ask.name.as_str()).collect();
+    let issues = issues(&draft.integration, manifest).into_iter();
+    let refused = |issue: &SettingIssue| given || draft.needed || !missing.contains(&issue.setting.as_str());
+    issues.map(|issue| DraftIssue { refused: refused(&issue), issue }).collect()
+}
+
+/// What keeps another version from running with the settings of an integration, and does not keep the one before.
+pub(super) fn issues_of_upgrade(
+    before: &Integration,
+    old: &Manifest,
+    wanted: &Integration,
+    new: &Manifest,
+) -> Vec<SettingIssue> {
+    let known = issues(before, old);
+    let same = |issue: &SettingIssue| known.iter().any(|one| one.setting == issue.setting);
+    let given =
+        |issue: &SettingIssue| before.settings.get(&issue.setting) != wanted.settings.get(&issue.setting);
+    issues(wanted, new).into_iter().filter(|issue| given(issue) || !same(issue)).collect()
 }
 
 /// The notice of an unknown setting.

@@ -99,7 +99,8 @@ impl ErrorCode {
             TenantError::Grant(_)
             | TenantError::UnknownLimit(_)
             | TenantError::Archive { .. }
-            | TenantError::Setting { .. } => Self::Invalid,
+            | TenantError::Setting { .. }
+            | TenantError::Unfit { .. } => Self::Invalid,
             TenantError::NotSet { .. } => Self::NotSet,
             TenantError::Disabled(_) => Self::Disabled,
             TenantError::Limit(_) => Self::Limit,

@@ -46,6 +46,7 @@ fn sentence(integration: &str, notice: &IntegrationNotice) -> String {
         IntegrationNotice::UnknownSetting { setting, plugin } => {
             format!("the plugin {plugin} does not read a setting '{setting}'; is it spelt right?")
         }
+        IntegrationNotice::UnfitSetting { message, .. } => message.clone(),
         IntegrationNotice::LeftOut { text } => text.clone(),
     }
 }

@@ -16,8 +16,9 @@ use crate::config::stored::secrets::SecretStore;
 use crate::config::stored::syncs;
 use entente_core::Timestamp;
 use entente_sqlite::Session;
-use entente_sync::{Clock, Description, ProposedMapping, SystemClock};
+use entente_sync::{Clock, Description, ProposedMapping, Remedy, SystemClock};
 use std::collections::BTreeMap;
+use toml::Spanned;
 
 /// What plugins and the hub said of themselves.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,26 @@ pub struct Described {
     pub manuals: BTreeMap<String, Vec<ProposedMapping>>,
     /// Facts about components that the file installs, by digest.
     pub facts: BTreeMap<String, PluginFacts>,
+    /// What is wrong with the settings of an integration, by its plugin's manifest.
+    pub issues: BTreeMap<String, Vec<DraftIssue>>,
+}
+
+/// A setting with which an integration of a file cannot run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftIssue {
+    /// What is wrong.
+    pub issue: SettingIssue,
+    /// Whether the file is refused for it; else the operator is told.
+    pub refused: bool,
+}
+
+/// A setting with which an integration cannot run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingIssue {
+    /// The setting.
+    pub setting: String,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// How to apply a file.
@@ -74,8 +95,19 @@ pub(crate) fn apply(
 ) -> Result<ConfigurationPlan, ConfigError> {
     let session = context.secrets.session;
     let before = take_snapshot(session)?;
-    let prepared = prepare(file, context)?;
+    let mut prepared = prepare(file, context)?;
     let mut found = Findings::new(file);
+    for draft in &prepared.drafts {
+        let issues = described.issues.get(&draft.integration.name).into_iter().flatten();
+        if setting_problems(file, draft, issues, &mut found) {
+            prepared.broken.insert(draft.integration.name.clone());
+        }
+    }
+    if !prepared.problems.is_empty() || !found.problems.is_empty() {
+        // Nobody was asked what the others have; the mappings are checked once these problems are mended.
+        let names = prepared.drafts.iter().map(|draft| draft.integration.name.clone());
+        prepared.broken.extend(names.filter(|name| !described.descriptions.contains_key(name)));
+    }
     let stored = Stored {
         syncs: syncs::list(session)?,
         custom: custom::load(session)?,
@@ -108,6 +140,34 @@ pub(crate) fn apply(
     lines.extend(plan::difference(&before, &take_snapshot(session)?));
     lines.sort_by(|a, b| a.part.cmp(&b.part));
     Ok(ConfigurationPlan { lines, notices: checked.notices })
+}
+
+/// Tells what is wrong with the settings of an integration, where the file has them; whether the file is refused.
+fn setting_problems<'i>(
+    file: &File,
+    draft: &Draft,
+    issues: impl Iterator<Item = &'i DraftIssue>,
+    found: &mut Findings<'_>,
+) -> bool {
+    let name = &draft.integration.name;
+    let part = format!("integration {name}");
+    let entry = file.integration.get_key_value(name.as_str());
+    let given = entry.and_then(|(_, entry)| entry.settings.as_ref());
+    let mut refused = false;
+    for DraftIssue { issue, refused: is_refused } in issues {
+        let value = given.and_then(|settings| settings.get(issue.setting.as_str()));
+        let span = value.map(Spanned::span).or_else(|| entry.map(|(name, _)| name.span()));
+        let span = span.unwrap_or(usize::MAX..usize::MAX);
+        let set = Remedy::SetSetting { integration: name.clone(), setting: issue.setting.clone() };
+        // What is wrong in the file is changed there.
+        let remedy = Some(set).filter(|_| given.is_none());
+        match is_refused {
+            true => found.problem_with(&span, &part, issue.message.clone(), remedy),
+            false => found.notice_with(&span, &part, issue.message.clone(), remedy),
+        }
+        refused |= is_refused;
+    }
+    refused
 }
 
 fn take_snapshot(session: Session<'_>) -> Result<Snapshot, ConfigError> {

@@ -5,7 +5,9 @@ use super::json::{from_json, to_json};
 use super::plugins;
 use crate::config::configuration::Configuration;
 use crate::config::error::ConfigError;
+use entente_core::Value;
 use entente_sqlite::{PreviousVersionRow, Session};
+use std::collections::BTreeMap;
 
 /// Remembers the version that an integration runs, for rollback, and clears its crash record.
 fn leave_version(session: Session<'_>, integration: &Integration) -> Result<(), ConfigError> {
@@ -20,7 +22,7 @@ fn leave_version(session: Session<'_>, integration: &Integration) -> Result<(), 
 
 impl Configuration {
     /// Upgrades an integration to another installed component, with the grants that the operator agreed to
-    /// for it. The previous version is remembered, and its crash record is cleared.
+    /// for it, and with these settings beside those that it has. The previous version is remembered, and its crash record is cleared.
     ///
     /// # Errors
     /// [`ConfigError::Unknown`] with the names that exist.
@@ -29,6 +31,7 @@ impl Configuration {
         name: &str,
         plugin: &str,
         grants: Grants,
+        settings: BTreeMap<String, Value>,
     ) -> Result<Integration, ConfigError> {
         self.write(|session| {
             let mut integration = integrations::get(session, name)?;
@@ -39,6 +42,7 @@ impl Configuration {
             integration.plugin = plugin.name;
             integration.digest = plugin.digest;
             integration.grants = grants;
+            integration.settings.extend(settings);
             integrations::put(session, &integration)?;
             Ok(integration)
         })

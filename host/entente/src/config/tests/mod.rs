@@ -115,7 +115,7 @@ pub(super) fn described() -> Described {
     Described {
         descriptions: descriptions.into(),
         manuals: [("HelloWorld".to_owned(), manual())].into(),
-        facts: BTreeMap::new(),
+        ..Described::default()
     }
 }
 

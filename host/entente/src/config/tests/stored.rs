@@ -267,7 +267,10 @@ async fn plugins_are_installed_found_and_kept() {
     insta::assert_snapshot!(digests(plan.notices[0].to_string()), @"line 8, column 10: integration HelloWorld: a newer version of 'helloworld' is installed (TWO); this integration keeps ONE until it is upgraded");
     let by_digest = FILE.replace("plugin = \"helloworld\"", &format!("plugin = \"{}\"", two.digest));
     insta::assert_snapshot!(digests(it.apply(&by_digest).await.unwrap_err()), @"line 8, column 10: integration HelloWorld: it runs the plugin 'helloworld' (ONE), and the file names another one (TWO); its plugin is not changed by a file");
-    it.configuration.upgrade_integration("HelloWorld", "helloworld", Grants::default()).await.unwrap();
+    it.configuration
+        .upgrade_integration("HelloWorld", "helloworld", Grants::default(), BTreeMap::new())
+        .await
+        .unwrap();
     assert_eq!(it.configuration.integration("HelloWorld").await.unwrap().digest, two.digest);
     it.configuration.remove_plugin(&one.digest).await.unwrap();
     assert_eq!(it.configuration.plugins().await.unwrap(), [two]);

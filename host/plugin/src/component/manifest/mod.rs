@@ -24,7 +24,7 @@ use entente_core::Value;
 use entente_sync::Object;
 use header::header;
 use http::HeaderName;
-use object::{check_objects, more_objects};
+use object::{check_objects, less_objects, more_objects};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -230,6 +230,11 @@ impl Manifest {
         }
     }
 
+    /// What a later manifest no longer asks for.
+    pub fn less_in(&self, later: &Self) -> Self {
+        Self { objects: less_objects(&self.objects, &later.objects), ..self.more_than(later) }
+    }
+
     /// Every request as a sentence for the operator.
     pub fn asks(&self) -> Vec<AskInWords> {
         let mut asks = Vec::new();
@@ -279,25 +284,33 @@ impl Manifest {
     /// # Errors
     /// [`SettingError`], for the first one that does not fit.
     pub fn check_settings(&self, settings: &BTreeMap<String, Value>) -> Result<(), SettingError> {
-        for ask in &self.settings {
-            let Some(value) = settings.get(&ask.name).filter(|value| !value.is_blank()) else { continue };
-            let read = ask.read(value)?;
-            let patterns = || {
-                let secrets = self.secrets.iter().flat_map(|secret| &secret.hosts);
-                self.hosts.iter().map(|host| &host.address).chain(secrets)
-            };
-            let filled = BTreeMap::from([(ask.name.clone(), read)]);
-            let named = |pattern: &&String| names_in(pattern).any(|name| name == ask.name);
-            for pattern in patterns().filter(named) {
-                match whole(pattern) {
-                    Some(_) if AskedHost::of(pattern, &filled).is_none() => {
-                        return Err(ask.wrong(value, Expected::Address));
-                    }
-                    None if fill(&format!("{{{}}}", ask.name), &filled).is_err() => {
-                        return Err(ask.wrong(value, Expected::HostPart));
-                    }
-                    _ => {}
+        self.settings.iter().try_for_each(|ask| self.check_setting(ask, settings))
+    }
+
+    /// Every setting that does not fit, as [`Manifest::check_settings`].
+    pub fn setting_errors(&self, settings: &BTreeMap<String, Value>) -> Vec<SettingError> {
+        self.settings.iter().filter_map(|ask| self.check_setting(ask, settings).err()).collect()
+    }
+
+    fn check_setting(
+        &self,
+        ask: &SettingAsk,
+        settings: &BTreeMap<String, Value>,
+    ) -> Result<(), SettingError> {
+        let Some(value) = settings.get(&ask.name).filter(|value| !value.is_blank()) else { return Ok(()) };
+        let read = ask.read(value)?;
+        let secrets = self.secrets.iter().flat_map(|secret| &secret.hosts);
+        let patterns = self.hosts.iter().map(|host| &host.address).chain(secrets);
+        let filled = BTreeMap::from([(ask.name.clone(), read)]);
+        for pattern in patterns.filter(|pattern| names_in(pattern).any(|name| name == ask.name)) {
+            match whole(pattern) {
+                Some(_) if AskedHost::of(pattern, &filled).is_none() => {
+                    return Err(ask.wrong(value, Expected::Address));
                 }
+                None if fill(&format!("{{{}}}", ask.name), &filled).is_err() => {
+                    return Err(ask.wrong(value, Expected::HostPart));
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -101,6 +101,7 @@ impl ObjectAsk {
         };
         let (reads, writes) = (list(&self.reads), list(&self.writes));
         match (self.reads.is_empty(), self.writes.is_empty()) {
+            (true, true) if self.name == EVERY => "reads or writes objects that it does not name".to_owned(),
             (_, true) => format!("reads of {object}: {reads}"),
             (true, false) => format!("writes to {object}: {writes}"),
             (false, false) if reads == writes => format!("reads of {object} and writes to it: {reads}"),
@@ -128,6 +129,18 @@ pub(super) fn more_objects(now: &[ObjectAsk], before: &[ObjectAsk]) -> Vec<Objec
         }],
         (now, before) => now.iter().filter_map(|ask| ask.more_than(before)).collect(),
     }
+}
+
+/// The objects and fields that a later manifest no longer asks for. From every object to those that it names it goes without
+/// fields: it is not that none is read.
+pub(super) fn less_objects(before: &[ObjectAsk], now: &[ObjectAsk]) -> Vec<ObjectAsk> {
+    let names_all = now.iter().any(|ask| ask.name == EVERY);
+    let mut less = more_objects(before, now);
+    for ask in less.iter_mut().filter(|ask| ask.name == EVERY && !names_all) {
+        let reason = "its manifest names its objects now".to_owned();
+        *ask = ObjectAsk { name: EVERY.to_owned(), reads: Vec::new(), writes: Vec::new(), reason };
+    }
+    less
 }
 
 pub(super) fn check_objects(asks: &[ObjectAsk]) -> Result<(), ManifestError> {

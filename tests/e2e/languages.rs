@@ -311,6 +311,19 @@ fn a4_a_copy_of_helloworld_elsewhere_is_built_and_works() {
     let home = Home::new();
     let source = copy_of("helloworld", &home);
     home.run(&["plugin", "build", &text(&source)]).well().says(&["helloworld 0.1.0 built with"]);
+    // Its tests find the SDK that came with the program, by the words of the README.
+    let mut cargo = std::process::Command::new("cargo");
+    cargo.args(["test", "--quiet"]).current_dir(&source);
+    for (name, _) in std::env::vars_os() {
+        // An outer build is none of its business.
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME") {
+            cargo.env_remove(name);
+        }
+    }
+    let tested = cargo.output().unwrap();
+    let said =
+        String::from_utf8_lossy(&tested.stdout).into_owned() + &String::from_utf8_lossy(&tested.stderr);
+    assert!(tested.status.success() && said.contains("test result: ok"), "{said}");
     let component = source.join("target/components/helloworld.wasm");
     let beside = std::fs::metadata(crate::support::guests::hello_path()).unwrap().len();
     let built = std::fs::metadata(&component).unwrap().len();

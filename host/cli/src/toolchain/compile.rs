@@ -108,7 +108,9 @@ pub(super) fn compile(
         command.args(PROFILE.iter().flat_map(|setting| ["--config", *setting]));
     }
     if plugin.needs_sdk {
-        let folder = toml::Value::String(sdk::write(&plugin.target_dir)?.to_string_lossy().into_owned());
+        let folder = sdk::write(&plugin.target_dir)?;
+        sdk::offer(&plugin.workspace_root, &folder)?;
+        let folder = toml::Value::String(folder.to_string_lossy().into_owned());
         command.args(["--config", &format!("patch.crates-io.{}.path={folder}", sdk::PACKAGE)]);
     }
     if matches!(compiler, Compiler::Debian { .. }) {

@@ -78,6 +78,24 @@ pub(super) fn write(target_dir: &Path) -> Result<PathBuf, BuildError> {
     Ok(folder)
 }
 
+/// Lets cargo find the copy by itself as well, so that `cargo test` and editors work in the workspace of a plugin. A
+/// configuration that is there is the author's and stays as it is.
+pub(super) fn offer(workspace: &Path, sdk: &Path) -> Result<(), BuildError> {
+    let file = workspace.join(".cargo").join("config.toml");
+    let beside = workspace.join(".cargo").join("config");
+    if file.symlink_metadata().is_ok() || beside.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    // As cargo reads it: from the folder that `.cargo` is in. Relative, so that the workspace can be moved.
+    let path = sdk.strip_prefix(workspace).unwrap_or(sdk).to_string_lossy().into_owned();
+    let text = format!(
+        "# Written by `entente plugin build`, which puts the SDK there: for `cargo test` and editors. It is not written again.\n\
+         [patch.crates-io]\n{PACKAGE} = {{ path = {} }}\n",
+        toml::Value::String(path)
+    );
+    component::write(&file, text.as_bytes())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
@@ -100,6 +118,21 @@ mod tests {
         let mut found = BTreeSet::new();
         files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/rust"), "", &mut found);
         assert_eq!(FILES.iter().map(|(name, _)| (*name).to_owned()).collect::<BTreeSet<_>>(), found);
+    }
+
+    #[test]
+    fn the_configuration_of_the_author_stays() {
+        let workspace = tempfile::tempdir().unwrap();
+        let file = workspace.path().join(".cargo/config.toml");
+        offer(workspace.path(), &workspace.path().join("target/entente-sdk")).unwrap();
+        let written = fs::read_to_string(&file).unwrap();
+        assert!(
+            written.ends_with("[patch.crates-io]\nentente-sdk = { path = \"target/entente-sdk\" }\n"),
+            "{written}"
+        );
+        fs::write(&file, "# mine\n").unwrap();
+        offer(workspace.path(), Path::new("/elsewhere/entente-sdk")).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "# mine\n");
     }
 
     #[test]

@@ -300,6 +300,18 @@ impl Fake {
             .push((seq, Conversion { before: reference(before), after: reference(after), at: None }));
     }
 
+    /// Tells conversions of records that are all there, as a defective plugin does.
+    pub fn tell_converted(&self, object: &str, steps: &[(&str, &str)]) {
+        let mut state = self.state.lock().unwrap();
+        state.seq += 1;
+        let seq = state.seq;
+        let reference = |id: &str| Reference { object: object.to_owned(), id: id.to_owned() };
+        let told = steps.iter().map(|(before, after)| {
+            (seq, Conversion { before: reference(before), after: reference(after), at: None })
+        });
+        state.conversions.extend(told);
+    }
+
     /// Removes a field from an object.
     pub fn drop_field(&self, object: &str, field: &str) {
         let mut schema = self.schema.lock().unwrap();

@@ -331,3 +331,58 @@ async fn i4_nothing_is_written_to_the_winner_of_a_merge_that_was_never_read() {
     world.run().await;
     assert_eq!(world.right.value("person", &winner, "full"), text("Winner"));
 }
+
+/// Two linked people, Ann and Bea: their contacts, and what they are on the right.
+async fn two() -> (World, [String; 2], [String; 2]) {
+    let world = World::new().await;
+    let mails = ["ann@example.org", "bea@example.org"];
+    let contacts = mails.map(|mail| world.left.put("contact", &[("email", text(mail))], "2020-01-01"));
+    world.run().await;
+    let people = mails.map(|mail| world.person(mail));
+    (world, contacts, people)
+}
+
+/// What is told and taken back again holds nobody, and nobody is told to do something that does not help.
+#[tokio::test]
+async fn conversions_in_a_circle_end_where_they_began() {
+    for by_id in [false, true] {
+        let (mut world, contacts, [a, b]) = two().await;
+        if !by_id {
+            world.right.character.features.retain(|feature| *feature != Feature::ById);
+        }
+        world.right.tell_converted("person", &[(&a, &b), (&b, &a)]);
+        world.run().await;
+        let ann = pair(&world, &contacts[0]).await;
+        assert_eq!((ann.status, ann.half(Side::Right).id.as_ref()), (Status::Ok, Some(&a)), "{ann:?}");
+        world.left.edit("contact", &contacts[0], "name", text("Ann"), "2026-02-01");
+        world.run().await;
+        assert_eq!(world.right.value("person", &a, "full"), text("Ann"));
+        world.assert_quiet().await;
+
+        // The other one is reported later, and so is there in spite of what was told.
+        let bea = pair(&world, &contacts[1]).await;
+        assert_eq!(bea.reason.as_ref().map(Reason::code), Some(Code::Merged));
+        world.right.edit("person", &b, "full", text("Bea"), "2026-02-02");
+        world.run().await;
+        assert_eq!(world.left.value("contact", &contacts[1], "name"), text("Bea"), "by id: {by_id}");
+        assert_eq!(pair(&world, &contacts[1]).await.status, Status::Ok);
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_another_one_becomes_is_there_again() {
+    let (world, contacts, [a, b]) = two().await;
+    world.right.tell_converted("person", &[(&a, &b)]);
+    world.run().await;
+    let held = pair(&world, &contacts[0]).await;
+    assert_eq!(held.reason.as_ref().map(Reason::code), Some(Code::Merged));
+    world.right.tell_converted("person", &[(&b, &a)]);
+    world.run().await;
+    world.left.edit("contact", &contacts[0], "name", text("Ann"), "2026-02-01");
+    world.run().await;
+    let ann = pair(&world, &contacts[0]).await;
+    assert_eq!((ann.status, ann.half(Side::Right).id.as_ref()), (Status::Ok, Some(&a)), "{ann:?}");
+    assert_eq!(world.right.value("person", &a, "full"), text("Ann"));
+    world.assert_quiet().await;
+}

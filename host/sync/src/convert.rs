@@ -17,7 +17,7 @@ use super::working::{Entry, Working};
 use entente_core::{Reference, Side};
 
 /// Queues a pair for a decision, or marks it dirty while an order is in flight.
-fn mark_for_decision(pair: &mut Pair) {
+pub(super) fn mark_for_decision(pair: &mut Pair) {
     if pair.status == Status::Live {
         pair.dirty = true;
     } else {
@@ -35,6 +35,12 @@ pub(super) fn await_reading(pair: &mut Pair, mapping: &ObjectMapping, side: Side
         pair.status = Status::Held;
         pair.reason = Some(Reason::NotReadYet { side, object: mapping.object(side).to_owned() });
     }
+}
+
+/// Whether a pair is what a merge on this side has left over.
+pub(super) fn is_left_over(pair: &Pair, side: Side) -> bool {
+    let merged = matches!(&pair.reason, Some(Reason::Merged { into, .. }) if into.side == side);
+    pair.status == Status::Held && merged
 }
 
 /// Whether a page also tells the loser of a merge as deleted.
@@ -56,9 +62,32 @@ pub(super) fn forget_sets(mapping: &ObjectMapping, pair: &mut Pair, survivor: Si
     }
 }
 
+/// Leaves out conversions that later ones of the page have taken back: what became another record and that one it again is
+/// what it was.
+fn without_circles(conversions: &mut Vec<Conversion>) {
+    let taken_back = |place: usize, conversion: &Conversion| {
+        let later = conversions.iter().skip(place + 1);
+        let mut now = &conversion.after;
+        for step in later.filter(|step| step.before != step.after) {
+            if step.before == *now {
+                now = &step.after;
+                if *now == conversion.before {
+                    return true;
+                }
+            }
+        }
+        false
+    };
+    let kept: Vec<bool> =
+        conversions.iter().enumerate().map(|(place, conversion)| !taken_back(place, conversion)).collect();
+    let mut kept = kept.into_iter();
+    conversions.retain(|_| kept.next().unwrap_or(true));
+}
+
 impl Session<'_> {
     /// Conversions whose target was itself converted earlier in this run lead to what that one is by now.
-    pub(super) fn follow_conversions(&mut self, side: Side, conversions: &mut [Conversion]) {
+    pub(super) fn follow_conversions(&mut self, side: Side, conversions: &mut Vec<Conversion>) {
+        without_circles(conversions);
         let became = &mut self.became[side];
         for conversion in conversions {
             if let Some(now) = became.get(&conversion.after).filter(|now| **now != conversion.before) {
@@ -90,6 +119,11 @@ impl Session<'_> {
                 continue;
             }
             let winner = work.by_id.get(&conversion.after.id).copied();
+            if let Some(winner) = winner
+                && !page.conversions.iter().any(|other| other.before == conversion.after)
+            {
+                self.is_back(work, winner);
+            }
             let alone = |entry: Entry| work.pairs[entry].half(side.other()).id.is_none();
             let may_be_made = match winner {
                 Some(winner) => {
@@ -132,6 +166,19 @@ impl Session<'_> {
         }
         self.ended[side].extend(ended.iter().cloned());
         ended
+    }
+
+    /// A record that was merged away in an earlier run is there again, since another one has become it.
+    fn is_back(&self, work: &mut Working<'_>, entry: Entry) {
+        let (mapping, side) = (work.mapping, work.side);
+        if !is_left_over(&work.pairs[entry], side) {
+            return;
+        }
+        work.touch(entry);
+        let pair = &mut work.pairs[entry];
+        pair.half_mut(side).deleted = None;
+        identity::renew(mapping, pair, side);
+        await_reading(pair, mapping, side);
     }
 
     /// Merge into a record that has, or may have, a pair of its own: the loser has ended, and its counterpart is held.
@@ -315,6 +362,35 @@ fn move_pair(pair: &mut Pair, from: &ObjectMapping, to: &ObjectMapping, side: Si
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_taken_back_is_left_out() {
+        let conversion = |text: &str| {
+            let of = |id: char| Reference { object: "person".to_owned(), id: id.to_string() };
+            let mut ids = text.chars();
+            Conversion { before: of(ids.next().unwrap()), after: of(ids.next().unwrap()), at: None }
+        };
+        let left = |texts: &[&str]| {
+            let mut list: Vec<Conversion> = texts.iter().map(|text| conversion(text)).collect();
+            without_circles(&mut list);
+            let text = |one: &Conversion| format!("{}{}", one.before.id, one.after.id);
+            list.iter().map(text).collect::<Vec<_>>().join(" ")
+        };
+        let table = [
+            (&["ab"][..], "ab"),
+            (&["ab", "bc"], "ab bc"),
+            (&["bc", "ab"], "bc ab"),
+            (&["ab", "ba"], "ba"),
+            (&["ba", "ab"], "ab"),
+            (&["ab", "bc", "ca"], "bc ca"),
+            (&["ab", "ba", "ab"], "ab"),
+            (&["ab", "ba", "ac"], "ba ac"),
+            (&["ab", "cd", "ba"], "cd ba"),
+        ];
+        for (told, expected) in table {
+            assert_eq!(left(told), expected, "{told:?}");
+        }
+    }
     use crate::{FieldMapping, Slot};
     use entente_core::{Sides, Value};
 

@@ -2,6 +2,7 @@
 //! identifiers, and commits the page in one transaction with the cursor of the next.
 
 use super::change::Change;
+use super::convert::{is_left_over, mark_for_decision};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::filter::{Candidate, better, takes_part};
@@ -318,6 +319,10 @@ impl Session<'_> {
         };
         let pair = &mut work.pairs[entry];
         let was_filtered = std::mem::take(&mut pair.half_mut(side).filtered);
+        // A record that was merged away in an earlier run is there again. In the run that tells the merge, its row may be
+        // older than that.
+        let earlier = pair.half(side).deleted.is_none_or(|merged| merged < self.run.started);
+        let is_back = purpose == Purpose::Report && earlier && is_left_over(pair, side);
         let mut new = apply_row(pair, side, columns, row, arrival);
         work.settle_read(entry);
         let pair = &mut work.pairs[entry];
@@ -338,6 +343,8 @@ impl Session<'_> {
             // Still excluded: the record of the other side is outside its filter.
         } else if purpose == Purpose::Reread && pair.status == Status::Held && !new {
             // Read again without a change: the reason for the hold still applies.
+        } else if is_back {
+            mark_for_decision(pair);
         } else {
             on_reported(pair, side, new);
         }

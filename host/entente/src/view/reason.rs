@@ -152,7 +152,12 @@ impl Names<'_> {
         let was = |from: &Option<RecordRef>| from.as_ref().map_or_else(|| "its record".to_owned(), name);
         Some(match reason {
             Reason::Converted { from, into } => format!("{} has become {}", was(from), self.there(into)),
-            Reason::Merged { from, into } => format!("{} was merged into {}", was(from), self.there(into)),
+            Reason::Merged { from, into } => format!(
+                "{} was merged into {}: what it was linked with stays as it is until it is deleted, or {} reports the other one again",
+                was(from),
+                self.there(into),
+                self.called(into.side)
+            ),
             Reason::DeletedAndEdited { deleted, edited } => format!(
                 "{} was deleted in {}, and {} was edited in {} since; delete that one too, or set deletes to ignore and apply it",
                 name(deleted),

@@ -183,6 +183,7 @@ struct State {
     calls: BTreeMap<&'static str, u64>,
     writes: Vec<String>,
     in_full: Vec<String>,
+    by_id: BTreeSet<String>,
     /// With the sequence number of the merge.
     conversions: Vec<(u64, Conversion)>,
     /// What records have become, where only an order is told.
@@ -440,6 +441,11 @@ impl Fake {
         self.state.lock().unwrap().in_full.clone()
     }
 
+    /// The ids that were ever asked for.
+    pub fn asked_by_id(&self) -> BTreeSet<String> {
+        self.state.lock().unwrap().by_id.clone()
+    }
+
     /// The answer to a change that was executed before.
     fn again(&self, state: &State, order: &Order, mut answer: Answer) -> Answer {
         if let (true, Outcome::Created(written)) = (self.character.tells_now, &mut answer.outcome) {
@@ -540,6 +546,7 @@ impl Exchange for Fake {
             let full = request.objects.iter().filter(|wanted| wanted.full);
             state.in_full = full.map(|wanted| wanted.object.clone()).collect();
         }
+        state.by_id.extend(request.objects.iter().flat_map(|wanted| wanted.ids.iter().cloned()));
         if request.cursor.is_none() {
             state.begun = state.seq;
         }

@@ -314,3 +314,24 @@ async fn what_a_ticket_that_is_done_says_nothing_of_is_found_out() {
     assert_eq!(world.right.records("person").len(), 1);
     world.assert_quiet().await;
 }
+
+#[tokio::test]
+async fn nobody_is_asked_for_an_id_that_was_never_told() {
+    for idempotent in [true, false] {
+        let mut world = World::new().await;
+        if !idempotent {
+            world.right.character.features.retain(|word| *word != Feature::IdempotentCreate);
+        }
+        for n in 0..3 {
+            world.left.put("contact", &[("email", text(&format!("{n}@example.org")))], "2020-01-01");
+        }
+        for call in 1..=20 {
+            let down = ExchangeError::new(codes::UNAVAILABLE, "the answer was 500");
+            world.right.fault("execute", call, Fault::Fails(down));
+        }
+        let described = world.right.calls("describe");
+        world.try_run(RunOptions::default()).await.unwrap();
+        assert!(world.right.calls("describe") > described + 1, "it is asked whether it answers at all");
+        assert_eq!(world.right.asked_by_id(), [].into(), "idempotent: {idempotent}");
+    }
+}

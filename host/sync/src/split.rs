@@ -107,14 +107,14 @@ impl Session<'_> {
             return Ok(false);
         }
         self.failed_alone = outgoing.clone().count() == 1;
-        // An id that is not there is answered too.
+        // Only a record that was told: an id that the host makes up may be one that means something there.
         let known = { outgoing }.find_map(|entry| entry.pair.half(target).id.clone());
-        let answered = if self.has(mapping, target, Feature::ById) {
-            let ids = [known.unwrap_or_else(|| "0".to_owned())];
-            self.page_of(target, mapping.object(target), &ids).await.map(|_| ())
-        } else {
-            let described = self.exchange(target).describe().await;
-            described.map(|_| ()).map_err(|error| self.call_failed(target, "describe its objects", error))
+        let answered = match known.filter(|_| self.has(mapping, target, Feature::ById)) {
+            Some(id) => self.page_of(target, mapping.object(target), &[id]).await.map(|_| ()),
+            None => {
+                let described = self.exchange(target).describe().await;
+                described.map(|_| ()).map_err(|error| self.call_failed(target, "describe its objects", error))
+            }
         };
         match answered {
             Ok(()) => Ok(true),

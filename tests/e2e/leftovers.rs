@@ -192,3 +192,45 @@ fn records_are_exported_as_lines_of_json() {
     home.run(&["record", "export", "contact", "--json", "--fields", "fax"])
         .fails(1, &["contact has no field 'fax'"]);
 }
+
+#[test]
+fn next_steps_are_other_commands_that_do_something_as_they_are_printed() {
+    let world = World::with_sample(3);
+    world.run(&["integration", "set", "HelloWorld"]).fails(2, &["nothing was given to change", "--set"]);
+    world.sync(&[]).well();
+    world.run(&["sync", "HelloWorld"]).well().says(&["nothing to do, both sides agree"]);
+
+    // A record that waits: it is shown, and what helps it.
+    for _ in 0..2 {
+        world.run(&["record", "set", "contact", "last_name=Ek", "email=ek@example.org"]).well();
+    }
+    world.run(&["sync", "HelloWorld"]).exits(3);
+    let show = "see which records are held: entente status HelloWorld";
+    world.run(&["status"]).well().says(&[show]);
+    let shown = world.run(&["status", "HelloWorld"]).well();
+    assert!(!shown.stdout.contains(show), "{shown}");
+    shown.says(&["next: try it again: entente retry contact:"]);
+    world.run(&["sync", "HelloWorld", "--dry-run"]).says(&["nothing to do but for 1 that wait for you"]);
+}
+
+#[test]
+fn what_failed_is_said_beside_nothing_to_do() {
+    let world = World::with_sample(3);
+    world.sync(&[]).well();
+    let said = ["nothing to do but for 1 that failed", "next: see what its plugins logged: entente run show"];
+    let named = ["sync", "HelloWorld", "--integration-object-id", "person:nobody"];
+    world.run(&named).exits(3).says(&said);
+    world.run(&[&named[..], &["--dry-run"]].concat()).says(&said);
+}
+
+#[test]
+fn a_field_of_the_hub_that_is_defined_later_is_told_with_what_to_do() {
+    let world = World::with_sample(3);
+    world.sync(&[]).well();
+    let file = world.file("entente.toml", "[object.contact.field.loyalty]\nkind = \"text\"\n");
+    world.run(&["apply", &file]).well();
+    world.run(&["sync", "HelloWorld"]).well().says(&[
+        "the hub has a new field 'loyalty' of contact, which is not mapped; it is synced once a file that maps it is applied",
+        "next: see the configuration as a file: entente export",
+    ]);
+}

@@ -88,6 +88,12 @@ pub struct Character {
     pub still_deferred: Option<Duration>,
     /// It does not know what became of what it deferred: `collect` is unsupported.
     pub cannot_collect: bool,
+    /// Every page also has a row of this object, whether it was asked for or not.
+    pub volunteers: Option<&'static str>,
+    /// Every change is answered twice.
+    pub answers_twice: bool,
+    /// Writes are answered as if some fields had been refused, and none is named.
+    pub refuses_unnamed: bool,
     /// Every page but the first takes this time to be prepared.
     pub prepares: Option<Duration>,
     /// An order that is sent again is answered with the version of now, and without this field.
@@ -135,6 +141,9 @@ impl Default for Character {
             defers: false,
             still_deferred: None,
             cannot_collect: false,
+            volunteers: None,
+            answers_twice: false,
+            refuses_unnamed: false,
             prepares: None,
             untold: None,
             tells_now: false,
@@ -317,6 +326,11 @@ impl Fake {
     pub fn drop_field(&self, object: &str, field: &str) {
         let mut schema = self.schema.lock().unwrap();
         schema.iter_mut().find(|(name, _)| name == object).unwrap().1.retain(|(name, _)| name != field);
+    }
+
+    /// Describes no object from now on.
+    pub fn drop_objects(&self) {
+        self.schema.lock().unwrap().clear();
     }
 
     /// Adds a field to an object, or changes the kind of one.
@@ -611,6 +625,10 @@ impl Exchange for Fake {
                     .collect(),
             });
         }
+        if let Some(object) = self.character.volunteers {
+            let row = Row { id: "unasked".to_owned(), ..Row::default() };
+            batches.push(Batch { object: object.to_owned(), rows: vec![row], ..Batch::default() });
+        }
         if fault == Some(Fault::Lost) {
             return Err(ExchangeError::new(codes::UNAUTHORIZED, "the session ended before the answer came"));
         }
@@ -783,7 +801,14 @@ impl Exchange for Fake {
                     Outcome::Deleted
                 }
             };
-            let answer = self.but_for_a_field(order, change, Answer { change: change.id.clone(), outcome });
+            let mut answer =
+                self.but_for_a_field(order, change, Answer { change: change.id.clone(), outcome });
+            if let Outcome::Created(written) | Outcome::Updated(written) = &mut answer.outcome {
+                written.refused_unnamed = self.character.refuses_unnamed;
+            }
+            if self.character.answers_twice {
+                answers.push(answer.clone());
+            }
             if idempotent && !change.values.iter().any(refused) {
                 state.done.insert(change.id.clone(), answer.clone());
             }

@@ -335,3 +335,40 @@ async fn nobody_is_asked_for_an_id_that_was_never_told() {
         assert_eq!(world.right.asked_by_id(), [].into(), "idempotent: {idempotent}");
     }
 }
+
+#[tokio::test]
+async fn answers_against_the_interface_are_counted_and_told() {
+    let mut world = World::new().await;
+    world.right.character.volunteers = Some("deal");
+    world.right.character.answers_twice = true;
+    world.right.character.refuses_unnamed = true;
+    for n in 0..3 {
+        world.left.put("contact", &[("email", text(&format!("{n}@example.org")))], "2020-01-01");
+    }
+    let run = world.run().await;
+    let told = |object: &str, what, count| Notice::InvalidAnswers {
+        side: Side::Right,
+        object: object.to_owned(),
+        what,
+        count,
+    };
+    for expected in
+        [told("person", Oddity::RefusedWithoutFields, 3), told("person", Oddity::AnsweredTwice, 3)]
+    {
+        assert!(run.notices.contains(&expected), "{:?}", run.notices);
+    }
+    let unasked = |notice: &&Notice| matches!(notice, Notice::InvalidAnswers { object, what: Oddity::RowsNotAskedFor, .. } if object == "deal");
+    assert_eq!(run.notices.iter().filter(unasked).count(), 1, "{:?}", run.notices);
+    assert!(!run.counts.right.contains_key("deal"), "{:#?}", run.counts);
+    assert_eq!((run.counts.right["person"].created, world.right.records("person").len()), (3, 3));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_side_that_describes_nothing_has_none() {
+    let world = World::new().await;
+    world.right.drop_objects();
+    let end = world.try_run(RunOptions::default()).await.unwrap();
+    let error = end.error.unwrap().to_string();
+    assert!(error.ends_with("it has none"), "{error}");
+}

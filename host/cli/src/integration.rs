@@ -274,6 +274,11 @@ fn added_text(added: &AddedIntegrationView) -> String {
 
 async fn set(args: SetArgs, context: &Context) -> anyhow::Result<Done> {
     let SetArgs { name, given, unset, unset_secret, enable, disable } = args;
+    let lists = [&given.settings, &given.secrets, &given.secrets_env, &unset, &unset_secret];
+    if lists.iter().all(|list| list.is_empty()) && !enable && !disable {
+        let said = "nothing was given to change: name it with --set, --secret, --secret-env, --unset, --unset-secret, --enable or --disable";
+        return Err(Usage(said.to_owned()).into());
+    }
     let tenant = context.tenant()?;
     let settings = given.settings()?;
     // Nobody is asked for the secrets of an integration that is not there.

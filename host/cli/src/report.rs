@@ -120,7 +120,11 @@ fn plan_text(detail: &RunDetail, failed: bool) -> String {
     let run = &detail.run;
     let table = format!("{}{}", counts_table(run), notices_text(run));
     let Some(changes) = detail.changes.as_ref().filter(|changes| !changes.rows.is_empty()) else {
-        return format!("{table}\nnothing to do");
+        let nothing = match waiting_and_failed(detail) {
+            (0, 0) => "nothing to do".to_owned(),
+            (waiting, failed) => format!("nothing to do{}", but_for(waiting, failed)),
+        };
+        return format!("{table}\n{nothing}{}{}", log_of_failed(detail), waits(detail));
     };
     let next = if failed {
         String::new()
@@ -176,11 +180,12 @@ fn sync_text(detail: &RunDetail, failed: bool) -> String {
     let run = &detail.run;
     let mut text = format!("{}{}", counts_table(run), notices_text(run));
     if !failed {
-        let waiting = detail.waiting.as_ref().map_or(0, |waiting| waiting.total);
         let number = run.run;
-        text.push_str(&match (run.written, run.pending(), waiting) {
-            (0, 0, 0) => format!("\nrun {number}: nothing to do, both sides agree"),
-            (0, 0, held) => format!("\nrun {number}: nothing to do but for {held} that wait for you"),
+        text.push_str(&match (run.written, run.pending(), waiting_and_failed(detail)) {
+            (0, 0, (0, 0)) => format!("\nrun {number}: nothing to do, both sides agree"),
+            (0, 0, (waiting, failed)) => {
+                format!("\nrun {number}: nothing to do{}", but_for(waiting, failed))
+            }
             (0, pending, _) => format!("\nrun {number}: nothing written, {pending} pending"),
             (writes, _, _) => format!(
                 "\nrun {number}: {writes} records written; what and why: {}",
@@ -188,7 +193,33 @@ fn sync_text(detail: &RunDetail, failed: bool) -> String {
             ),
         });
     }
-    text + &waits(detail)
+    text + &log_of_failed(detail) + &waits(detail)
+}
+
+/// How many records wait for the operator, and how many others failed in the run: those that could not be read, or are not
+/// there.
+fn waiting_and_failed(detail: &RunDetail) -> (u64, u64) {
+    let waiting = detail.waiting.as_ref().map_or(0, |waiting| waiting.total);
+    let listed = detail.waiting.as_ref().map_or(0, |waiting| waiting.failed);
+    let failed: u64 = detail.run.objects().map(|(.., view)| view.counts.failed).sum();
+    (waiting, failed.saturating_sub(listed))
+}
+
+/// « but for 3 that wait for you and 2 that failed».
+fn but_for(waiting: u64, failed: u64) -> String {
+    match (waiting, failed) {
+        (0, failed) => format!(" but for {failed} that failed"),
+        (waiting, 0) => format!(" but for {waiting} that wait for you"),
+        (waiting, failed) => format!(" but for {waiting} that wait for you and {failed} that failed"),
+    }
+}
+
+/// Where more is said about records that failed and are in no list.
+fn log_of_failed(detail: &RunDetail) -> String {
+    match waiting_and_failed(detail) {
+        (_, 0) => String::new(),
+        _ => remedy::lines(&[Remedy::ShowLog { run: detail.run.run }]),
+    }
 }
 
 fn waits(detail: &RunDetail) -> String {

@@ -5,7 +5,7 @@ use super::report::notices_text;
 use super::waiting::{differing_lines, most, waiting_lines};
 use super::{Context, remedy};
 use entente::ConfigError;
-use entente::view::{Exchanges, RunView, StatusView, Tally};
+use entente::view::{Exchanges, RunView, StatusView, Tally, WaitingView};
 use entente_core::{Side, Timestamp};
 use entente_sync::{Remedy, RunKind, RunStatus};
 
@@ -25,7 +25,9 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
     let (mut statuses, now) = (tenant.status(args.name.as_deref()).await?, tenant.clock().now());
     for status in &mut statuses {
         if args.name.is_some() {
-            status.waiting = Some(tenant.show_waiting(&status.sync, most(context.output)).await?);
+            let waiting = tenant.show_waiting(&status.sync, most(context.output)).await?;
+            status.next = next_of_one(std::mem::take(&mut status.next), &waiting);
+            status.waiting = Some(waiting);
         }
         if args.differing {
             status.differing = Some(tenant.show_differing(&status.sync, most(context.output)).await?);
@@ -42,6 +44,24 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
         texts.join("\n\n")
     })?;
     Ok(Done::Well)
+}
+
+/// The next steps where the records that wait are shown: what helps them, in place of having them shown.
+fn next_of_one(next: Vec<Remedy>, waiting: &WaitingView) -> Vec<Remedy> {
+    /// How many steps of single records are worth showing beside the records.
+    const STEPS: usize = 5;
+    let mut next: Vec<Remedy> =
+        next.into_iter().filter(|remedy| !matches!(remedy, Remedy::ShowWaiting { .. })).collect();
+    let held = waiting.list.iter().filter(|item| item.status == "held");
+    let mut more: Vec<Remedy> = Vec::new();
+    for remedy in held.flat_map(|item| &item.remedies) {
+        if !next.contains(remedy) && !more.contains(remedy) {
+            more.push(remedy.clone());
+        }
+    }
+    more.truncate(STEPS);
+    next.append(&mut more);
+    next
 }
 
 /// How a run ended, in a few words.

@@ -8,11 +8,12 @@ use super::exchange::codes;
 use super::feature::Feature;
 use super::ledger::Requeue;
 use super::limits;
+use super::notice::Oddity;
 use super::observer::Step;
 use super::options::{Reading, Scope};
 use super::progress::{Asked, OpenReport, Position, Progress};
 use super::reason::{Code, Reason};
-use super::report::{Finished, Page, ReportRequest, Wanted, Window};
+use super::report::{Batch, Finished, Page, ReportRequest, Wanted, Window};
 use super::session::{Purpose, Session, Tries};
 use super::subject::RecordRef;
 use super::unfit::sort_out;
@@ -365,12 +366,26 @@ impl Session<'_> {
         progress.objects.insert(finished.object.clone(), position);
     }
 
+    /// Leaves out of a page the batches of objects that were not asked for.
+    fn leave_out_unasked(&mut self, side: Side, request: &ReportRequest, page: &mut Page) {
+        let unasked = |batch: &mut Batch| !request.objects.iter().any(|wanted| wanted.object == batch.object);
+        for batch in page.batches.extract_if(.., unasked) {
+            let rows = (batch.rows.len() + batch.bad.len() + batch.deleted.len()) as u64;
+            // A stranger's name, of any length.
+            let object: String = batch.object.chars().take(100).collect();
+            if rows > 0 {
+                self.run.invalid_answers(side, &object, Oddity::RowsNotAskedFor, rows);
+            }
+        }
+    }
+
     /// Reads one page, with retries where the side is busy or unavailable.
     pub(super) async fn page(&mut self, side: Side, request: &ReportRequest) -> Result<Page, SyncError> {
         let mut tries = Tries::default();
         loop {
             match self.exchange(side).report(request).await {
                 Ok(mut page) => {
+                    self.leave_out_unasked(side, request, &mut page);
                     sort_out(&self.definition.mappings, side, &mut page);
                     return Ok(page);
                 }

@@ -30,7 +30,8 @@ pub enum SyncError {
     },
     /// Schema drift: a side no longer has a mapped object.
     #[error(
-        "{exchange} has no object '{object}' (or the manifest of its plugin does not list it), which the sync '{sync}' maps; it has {known}"
+        "{exchange} has no object '{object}' (or the manifest of its plugin does not list it), which the sync '{sync}' maps; it has {}",
+        or_none(known)
     )]
     NoSuchObject {
         /// Name of the exchange.
@@ -55,7 +56,10 @@ pub enum SyncError {
         now: String,
     },
     /// The operator named a record of an object that the sync does not map.
-    #[error("sync '{sync}' maps no object '{object}' of {exchange}; of {exchange} it maps {known}")]
+    #[error(
+        "sync '{sync}' maps no object '{object}' of {exchange}; of {exchange} it maps {}",
+        or_none(known)
+    )]
     NotMapped {
         /// Name of the exchange.
         exchange: String,
@@ -84,6 +88,11 @@ pub struct Awaited {
     pub exchange: String,
     /// Why the exchange is not ready, in its words or in those of the host.
     pub reason: String,
+}
+
+/// A list within a sentence.
+fn or_none(list: &str) -> &str {
+    if list.is_empty() { "none" } else { list }
 }
 
 /// The part of a sentence that says what a run was waiting for.

@@ -88,7 +88,7 @@ pub use error::{Awaited, SyncError};
 pub use exchange::{Exchange, ExchangeError, LocalExchange, Query, codes};
 pub use feature::Feature;
 pub use ledger::{Lease, Ledger, LedgerError, Requeue, TodoFilter, Unit};
-pub use notice::Notice;
+pub use notice::{Notice, Oddity};
 pub use number::{MappingId, PairId, RunId, Slot};
 pub use observer::{Observer, Silent, Step};
 pub use operator::{

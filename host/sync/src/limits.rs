@@ -30,6 +30,9 @@ pub(super) const LEASE_POLL: Duration = Duration::from_secs(1);
 /// Longest pause within a run; what must wait longer becomes pending work for a later run.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// Notices of a run beyond which answers against the interface are no longer counted by object.
+pub(super) const MOST_NOTICES: usize = 100;
+
 /// How often a run that waits looks whether it is to stop.
 pub(super) const STOP_POLL: Duration = Duration::from_secs(1);
 

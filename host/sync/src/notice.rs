@@ -107,6 +107,17 @@ pub enum Notice {
         /// The object.
         object: String,
     },
+    /// A side answers against the rules of the interface, without harm to what is synced.
+    InvalidAnswers {
+        /// The side.
+        side: Side,
+        /// The object.
+        object: String,
+        /// What it does.
+        what: Oddity,
+        /// How often.
+        count: u64,
+    },
     /// A one-time trust is not used up: the side keeps winning until a run without a window has executed
     /// every change.
     StaysTrusted {
@@ -144,6 +155,18 @@ pub enum Notice {
     },
 }
 
+/// An answer against the rules of the interface that is left out or taken as far as it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Oddity {
+    /// Rows of an object that was not asked for; they are left out.
+    RowsNotAskedFor,
+    /// A change was written but for fields that are not named.
+    RefusedWithoutFields,
+    /// A change was answered more than once; the first answer counts.
+    AnsweredTwice,
+}
+
 impl Notice {
     /// What the operator of this sync, which joins these exchanges, can do about it.
     pub fn remedies(&self, sync: &str, exchanges: &Sides<String>) -> Vec<Remedy> {
@@ -160,12 +183,12 @@ impl Notice {
             }
             Notice::NewFields { required, .. } if *required > 0 => vec![Remedy::Apply],
             Notice::OrderFailed { remedies, .. } => remedies.clone(),
-            Notice::CannotCollect { .. } => vec![Remedy::ReportToAuthor],
+            Notice::CannotCollect { .. } | Notice::InvalidAnswers { .. } => vec![Remedy::ReportToAuthor],
             Notice::DeletesNotAgreed { run, deletes } => {
                 vec![Remedy::UndoRun { run: *run, deletes: *deletes }]
             }
-            Notice::NewField { .. }
-            | Notice::NewFields { .. }
+            Notice::NewField { .. } => vec![Remedy::Export],
+            Notice::NewFields { .. }
             | Notice::StaysTrusted { .. }
             | Notice::NotMapped { .. }
             | Notice::ClockAhead { .. }

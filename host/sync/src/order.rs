@@ -118,13 +118,15 @@ pub struct Written {
     pub times: Vec<Option<FieldTime>>,
     /// Fields that were not written, while the rest of the record was.
     pub refused: Vec<RefusedField>,
+    /// The side said that fields were not written, and named none of the order.
+    pub refused_unnamed: bool,
 }
 
 /// A row as it was read says what the side stores, too.
 impl From<Row> for Written {
     fn from(row: Row) -> Self {
         let Row { id, changed, version, values, times } = row;
-        Self { id, changed, version, values, times, refused: Vec::new() }
+        Self { id, changed, version, values, times, ..Self::default() }
     }
 }
 

@@ -8,8 +8,9 @@ use super::definition::ObjectMapping;
 use super::identity;
 use super::limits;
 use super::links::references;
+use super::notice::Oddity;
 use super::number::{Column, Slot};
-use super::order::{Action, Answer, Written};
+use super::order::{Action, Answer, Outcome, Written};
 use super::outgoing::{Outgoing, Owners, waits_for};
 use super::pair::{Half, Pair, Seen, Status};
 use super::reason::Reason;
@@ -19,7 +20,7 @@ use super::session::Session;
 use super::settle::{Settlement, forget_agreed, has_landed, set_undone, settle_as_sent};
 use super::subject::{RecordRef, RemoteSaid};
 use entente_core::{Reference, Side, Sides};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 impl Session<'_> {
@@ -38,11 +39,21 @@ impl Session<'_> {
             outgoing.into_iter().map(|entry| (entry.change.key.clone(), entry)).collect();
         let (mut pairs, mut changes, mut alone) = (Vec::new(), Vec::new(), Vec::new());
         let mut meanings = Answers::new(mapping, target, owners);
+        let mut answered: HashSet<String> = HashSet::new();
         for answer in answers {
-            // A second answer to a change, or an answer to a change that was not sent, is ignored.
+            // A second answer to a change, or an answer to a change that was not sent, is left out.
             let Some(mut entry) = by_key.remove(&answer.change) else {
+                if answered.contains(&answer.change) {
+                    self.run.invalid_answers(target, mapping.object(target), Oddity::AnsweredTwice, 1);
+                }
                 continue;
             };
+            answered.insert(answer.change.clone());
+            if let Outcome::Created(written) | Outcome::Updated(written) = &answer.outcome
+                && written.refused_unnamed
+            {
+                self.run.invalid_answers(target, mapping.object(target), Oddity::RefusedWithoutFields, 1);
+            }
             match meanings.meaning(&entry.change.action, entry.unanswered, answer.outcome) {
                 Meaning::Open => continue,
                 meaning => {

@@ -1,6 +1,7 @@
 //! Run: one execution of a sync, with its options, status, counts and notices.
 
-use super::notice::Notice;
+use super::limits;
+use super::notice::{Notice, Oddity};
 use super::number::RunId;
 use super::options::RunOptions;
 use super::reason::Reason;
@@ -154,6 +155,28 @@ impl Run {
     pub fn notice(&mut self, notice: Notice) {
         if !self.notices.contains(&notice) {
             self.notices.push(notice);
+        }
+    }
+
+    /// Counts answers of a side against the rules of the interface.
+    pub fn invalid_answers(&mut self, side: Side, object: &str, what: Oddity, more: u64) {
+        let full = self.notices.len() >= limits::MOST_NOTICES;
+        let known = self.notices.iter_mut().find_map(|notice| match notice {
+            Notice::InvalidAnswers { side: of, object: about, what: does, count }
+                if (*of, about.as_str(), *does) == (side, object, what) =>
+            {
+                Some(count)
+            }
+            _ => None,
+        });
+        match known {
+            Some(count) => *count += more,
+            // Names of objects are a stranger's.
+            None if full => {}
+            None => {
+                let object = object.to_owned();
+                self.notices.push(Notice::InvalidAnswers { side, object, what, count: more });
+            }
         }
     }
 

@@ -125,7 +125,8 @@ impl Given {
                 step(format!("switch {name} on"), integration("set", name).plain("--enable"))
             }
             Remedy::ChangeIntegration { integration: name } => {
-                step(format!("change {name}"), integration("set", name))
+                let words = integration("set", name).plain("--set SETTING=VALUE");
+                step(format!("change {name}, by its settings or secrets"), words)
             }
             Remedy::Upgrade { integration: name } => {
                 step("change its version; what the new one asks for is shown", integration("upgrade", name))

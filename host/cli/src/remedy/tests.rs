@@ -167,7 +167,7 @@ fn every_remedy_has_words_and_a_command() {
     add one: entente integration add NAME --plugin helloworld
     add it without a sync: entente integration add shop --no-sync
     give it again with more: entente --tenant acme sync 'my shop' --secret key
-    change shop: entente integration set shop
+    change shop, by its settings or secrets: entente integration set shop --set SETTING=VALUE
     remove it together with its syncs: entente integration remove shop --with-syncs
     remove shop: entente integration remove shop
     see what there is: entente integration list

@@ -4,8 +4,8 @@
 use crate::config::HUB;
 use entente_core::{Basis, FieldTime, Side, Sides, Timestamp, Value, Why};
 use entente_sync::{
-    Braked, Code, Counted, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Reason, RecordRef,
-    RemoteSaid,
+    Braked, Code, Counted, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Oddity, Reason,
+    RecordRef, RemoteSaid,
 };
 use serde::Serialize;
 
@@ -430,7 +430,7 @@ impl Names<'_> {
                 )
             }
             Notice::NewField { side, object, field } => format!(
-                "{} has a new field '{}' of {object}, which is not mapped",
+                "{} has a new field '{}' of {object}, which is not mapped; it is synced once a file that maps it is applied",
                 self.called(*side),
                 one_line(field)
             ),
@@ -459,6 +459,9 @@ impl Names<'_> {
                 "{} deferred changes of {object} and then did not know how to tell what became of them (its plugin says of «collect» that it is unsupported): what became of them is found out as after a crash",
                 self.called(*side)
             ),
+            Notice::InvalidAnswers { side, object, what, count } => {
+                self.invalid(*side, object, *what, *count)
+            }
             Notice::ClockAhead { side, record, at, arrival } => {
                 let [at, arrival] = moments([*at, *arrival]);
                 format!(
@@ -478,6 +481,26 @@ impl Names<'_> {
                 format!("to undo run {run}, {deletes} records that it made would be deleted")
             }
             Notice::Earlier { text } => one_line(text),
+        }
+    }
+}
+
+impl Names<'_> {
+    /// The sentence for answers against the rules of the interface.
+    fn invalid(self, side: Side, object: &str, what: Oddity, count: u64) -> String {
+        let (name, object) = (self.called(side), one_line(object));
+        match what {
+            Oddity::RowsNotAskedFor => {
+                format!("{name} reported {count} rows of {object}, which nobody asked for; they are left out")
+            }
+            Oddity::RefusedWithoutFields => format!(
+                "{name} took {count} changes of {object} but for some fields, and did not say which; what it kept shows with its next report"
+            ),
+            Oddity::AnsweredTwice => {
+                format!(
+                    "{name} answered changes of {object} more than once ({count} times); the first answer counts"
+                )
+            }
         }
     }
 }

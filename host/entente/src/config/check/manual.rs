@@ -234,6 +234,11 @@ pub fn definition_from_manual(
     }
     let mut notices = proposed.notices;
     notices.extend(found.notices.into_iter().map(|notice| notice.message));
+    if !notices.is_empty() {
+        notices.push(format!(
+            "what is left out does not join by itself, also where it is made later (a field of the hub, say): apply a file with [sync.{integration}] and mapping = \"default\" then"
+        ));
+    }
     let definition = SyncDefinition {
         name: integration.to_owned(),
         relation: integration.to_owned(),

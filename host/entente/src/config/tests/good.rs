@@ -238,6 +238,7 @@ fn the_manual_leaves_out_what_is_missing() {
     proposed contact ↔ person: the identifier 'fax' is left out, since it is not mapped
     proposed company ↔ organisation: nothing is created in the remote system, since organisation needs 'title', which nothing is written to
     proposed deal ↔ person is left out: the hub has no object 'deal'
+    what is left out does not join by itself, also where it is made later (a field of the hub, say): apply a file with [sync.HelloWorld] and mapping = \"default\" then
     ");
     let error = definition_from_manual("HelloWorld", &hub(), &hello(), &manual[2..]).unwrap_err();
     insta::assert_snapshot!(error, @"

@@ -154,7 +154,8 @@ impl Lift<'_> {
                     reason: self.reason(&refused.reason),
                     field: refused.field,
                 });
-                let written = Written { refused: refused.collect(), ..written };
+                let refused: Vec<RefusedField> = refused.collect();
+                let written = Written { refused_unnamed: refused.is_empty(), refused, ..written };
                 match action {
                     Action::Create => Outcome::Created(written),
                     _ => Outcome::Updated(written),
@@ -259,18 +260,28 @@ mod tests {
 
     #[test]
     fn a_field_that_is_refused_is_told_with_the_write_of_the_others() {
-        let refused = |field: &str| wit::RefusedField {
+        let refused_field = |field: &str| wit::RefusedField {
             field: field.to_owned(),
             code: "invalid-value".to_owned(),
             reason: "too long".to_owned(),
             extra: vec![],
         };
-        let refused = vec![refused("a"), refused("nobody asked")];
-        let partial = wit::Partial { row: written("1", vec![]), refused, extra: vec![] };
+        let written_row = |id: &str| written(id, vec![]);
+        let refused = vec![refused_field("a"), refused_field("nobody asked")];
+        let partial = wit::Partial { row: written_row("1"), refused, extra: vec![] };
         let given = vec![("1", wit::Outcome::Partial(partial))];
         let [(_, Outcome::Updated(written))] = &lifted(given, &order(&["1"]))[..] else { panic!() };
         let fields: Vec<_> = written.refused.iter().map(|refused| refused.field.as_str()).collect();
         assert_eq!((written.id.as_str(), fields), ("1", vec!["a"]));
+        assert!(!written.refused_unnamed);
+        let partial = wit::Partial {
+            row: written_row("1"),
+            refused: vec![refused_field("nobody asked")],
+            extra: vec![],
+        };
+        let given = vec![("1", wit::Outcome::Partial(partial))];
+        let [(_, Outcome::Updated(written))] = &lifted(given, &order(&["1"]))[..] else { panic!() };
+        assert!(written.refused_unnamed, "which fields it means is not known");
     }
 
     #[test]

@@ -217,6 +217,13 @@ impl ObjectMapping {
 }
 
 impl FieldMapping {
+    /// Whether many records have the same value: one of a pick-list, a translated one, or a constant.
+    pub(super) fn has_common_values(&self) -> bool {
+        !self.values.is_empty()
+            || self.constant.is_some()
+            || self.kinds.iter().any(|kind| *kind == Kind::Choice)
+    }
+
     /// The name of the field on a side.
     pub fn name(&self, side: Side) -> &str {
         &self.names[side]

@@ -83,6 +83,39 @@ pub(super) fn became_another(mapping: &ObjectMapping, pair: &Pair, side: Side) -
     had && has
 }
 
+/// Whether a linked record without identifiers, before and now, has nothing left of what it had.
+pub(super) fn became_another_unnamed(mapping: &ObjectMapping, pair: &Pair, side: Side) -> bool {
+    pair.is_linked() && is_unnamed(mapping, pair, side) && has_nothing_left(mapping, pair, side)
+}
+
+/// Whether a record has no identifier, and had none when it was settled.
+pub(super) fn is_unnamed(mapping: &ObjectMapping, pair: &Pair, side: Side) -> bool {
+    mapping.identifiers.iter().all(|slot| {
+        let settled = pair.agreed(*slot).and_then(|agreed| agreed.half(side));
+        let now = pair.current(side, *slot);
+        [settled, now].into_iter().all(|value| text(mapping, side, *slot, value).is_none())
+    })
+}
+
+/// Whether a linked record has other texts than were settled, in every field that is no identifier and had one: at least
+/// two, so that one edit is not taken for another record. What many records have, as values of a pick-list, says nothing.
+pub(super) fn has_nothing_left(mapping: &ObjectMapping, pair: &Pair, side: Side) -> bool {
+    let mut had = 0;
+    for field in mapping.fields.iter().filter(|field| !mapping.identifiers.contains(&field.slot)) {
+        let settled = pair.agreed(field.slot).and_then(|agreed| agreed.half(side));
+        let settled = settled.filter(|value| matches!(value, Value::Text(_)) && !value.is_blank());
+        let Some(settled) = settled.filter(|_| !field.has_common_values()) else { continue };
+        let same = |side: Side| Some(settled) == pair.current(side, field.slot);
+        let now = pair.current(side, field.slot);
+        // What the other side has by now, too, was edited on both.
+        if same(side) || now == pair.current(side.other(), field.slot) {
+            return false;
+        }
+        had += 1;
+    }
+    had > 1
+}
+
 /// Match keys that a create carried when it was sent.
 pub(super) fn keys_sent(mapping: &ObjectMapping, change: &Change) -> Vec<MatchKey> {
     keys(mapping, change.target.other(), |slot| sent(change, slot))

@@ -10,7 +10,7 @@ use super::number::{MappingId, PairId};
 use super::pair::{MatchKey, Pair, Status};
 use super::reason::{FieldReason, Reason};
 use super::subject::RecordRef;
-use entente_core::{Kind, Side, Value};
+use entente_core::{Side, Value};
 use std::collections::HashMap;
 
 /// What a side offers to find out the fate of a create.
@@ -146,10 +146,7 @@ impl OpenCreates {
 
 /// Whether many records have the value of a field of a create: one of a pick-list, a constant, or the default.
 fn is_common(rules: &FieldMapping, field: &ChangedField) -> bool {
-    !rules.values.is_empty()
-        || rules.constant.is_some()
-        || rules.kinds.iter().any(|kind| *kind == Kind::Choice)
-        || field.reason == FieldReason::Default
+    rules.has_common_values() || field.reason == FieldReason::Default
 }
 
 /// Whether a record with the keys `found` could be the one that was sent with the keys `sent`: one identifier is the

@@ -119,8 +119,8 @@ pub enum Reason {
         /// The limit that is exceeded, in records.
         least: u64,
     },
-    /// The brake on identifiers: all identifiers of a linked record have changed, so that another record may
-    /// stand behind its id.
+    /// The brake on identifiers: all identifiers of a linked record have changed, or, where it has none, everything that it
+    /// had, so that another record may stand behind its id.
     OtherIdentifiers {
         /// The record.
         record: RecordRef,

@@ -6,6 +6,7 @@ use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::feature::Feature;
 use super::identity;
+use super::ledger::TodoFilter;
 use super::limits;
 use super::notice::Notice;
 use super::number::PairId;
@@ -32,7 +33,11 @@ impl Session<'_> {
             return;
         }
         let remote = |side: &Side| self.exchange(*side).local().is_none();
-        let stranger = |side: &Side| remote(side) && identity::became_another(mapping, pair, *side);
+        let stranger = |side: &Side| {
+            remote(side)
+                && (identity::became_another(mapping, pair, *side)
+                    || identity::became_another_unnamed(mapping, pair, *side))
+        };
         if let Some(side) = Side::BOTH.into_iter().find(stranger) {
             let id = pair.half(side).id.as_deref().unwrap_or_default();
             let record = RecordRef::new(side, mapping.object(side), id);
@@ -75,8 +80,12 @@ impl Session<'_> {
                         self.count_strangers(mapping, &pairs, linked);
                     }
                 } else {
+                    let pairs = self.keep_strangers(mapping, pairs, first);
                     self.let_go(mapping, pairs, first).await?;
                 }
+            }
+            if first {
+                self.hold_unnamed(mapping).await?;
             }
         }
         Ok(())
@@ -131,6 +140,66 @@ impl Session<'_> {
         let mut unit = self.begin().await?;
         unit.save_progress(&self.definition.name, side, &progress).await?;
         Ok(unit.commit_soon().await?)
+    }
+
+    /// Few records have other identifiers, and that may be somebody with a new address. One that has nothing else left of
+    /// what it had is another record all the same and stays held, unless the operator has lifted the brake. Returns those
+    /// that are let go.
+    fn keep_strangers(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>, first: bool) -> Vec<Pair> {
+        if self.run.options.lift_identifiers {
+            return pairs;
+        }
+        let another = |pair: &Pair| match &pair.reason {
+            Some(Reason::OtherIdentifiers { record }) => {
+                identity::has_nothing_left(mapping, pair, record.side)
+            }
+            _ => false,
+        };
+        let (kept, gone): (Vec<Pair>, Vec<Pair>) = pairs.into_iter().partition(another);
+        if first {
+            for reason in kept.iter().filter_map(|pair| pair.reason.as_ref()) {
+                let Reason::OtherIdentifiers { record } = reason else { continue };
+                let counts = self.run.count(record.side, mapping.object(record.side));
+                counts.held += 1;
+                counts.because(reason);
+            }
+        }
+        gone
+    }
+
+    /// While the brake holds the records whose identifiers have changed, what is told of those without any identifier is
+    /// no more certain: they are held too.
+    async fn hold_unnamed(&mut self, mapping: &ObjectMapping) -> Result<(), SyncError> {
+        for side in Side::BOTH {
+            if !self.strangers_held(mapping, side) {
+                continue;
+            }
+            let filter = TodoFilter { mapping: mapping.id, read_in: None, read_on_both: None };
+            let mut after: PairId = 0;
+            loop {
+                let mut pairs = self.engine.ledger.todo(&filter, after, limits::RECONCILE_PAIRS).await?;
+                let Some(last) = pairs.last() else { break };
+                after = last.id;
+                let told = |pair: &Pair| {
+                    mapping.fields.iter().any(|field| pair.half(side).seen(field.slot).is_some())
+                };
+                pairs.retain(|pair| {
+                    pair.is_linked()
+                        && pair.half(side).deleted.is_none()
+                        && told(pair)
+                        && identity::is_unnamed(mapping, pair, side)
+                });
+                for pair in &mut pairs {
+                    let id = pair.half(side).id.as_deref().unwrap_or_default();
+                    let record = RecordRef::new(side, mapping.object(side), id);
+                    self.hold(pair, mapping, side, Reason::OtherIdentifiers { record });
+                }
+                let mut unit = self.begin().await?;
+                unit.save_pairs(&mut pairs).await?;
+                unit.commit_soon().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads records again that were refused as stale: the answer tells the fields of the order only, and by

@@ -165,6 +165,8 @@ pub enum Fault {
     LostByTrap,
     /// The order is answered without a word about any of its changes, whether it is executed or not.
     NoAnswers { executed: bool },
+    /// The order is executed, and the first two answers name each other's changes.
+    SwapsAnswers,
     /// The order is carried out up to here, and then the side takes no more.
     Stops { after: usize },
     /// The same, and all that it says is that it takes no more.
@@ -195,6 +197,8 @@ struct State {
     by_id: BTreeSet<String>,
     /// With the sequence number of the merge.
     conversions: Vec<(u64, Conversion)>,
+    /// Copies of records as they once were, which the last page of a report tells after all others.
+    old_copies: Vec<(String, String, Record)>,
     /// What records have become, where only an order is told.
     merged: HashMap<String, Reference>,
     /// Outcomes by ticket, and whether they may be collected yet.
@@ -286,6 +290,18 @@ impl Fake {
         let until = self.clock.now().later_by(self.character.search_lag.unwrap());
         let mut state = self.state.lock().unwrap();
         state.index = Some((until, state.objects.clone()));
+    }
+
+    /// Keeps a copy of a record as it is now, which reports tell once more behind what it is by then.
+    pub fn keep_copy(&self, object: &str, id: &str) {
+        let mut state = self.state.lock().unwrap();
+        let record = state.objects[object][id].clone();
+        state.old_copies.push((object.to_owned(), id.to_owned(), record));
+    }
+
+    /// Lets no copy be told any more.
+    pub fn drop_copies(&self) {
+        self.state.lock().unwrap().old_copies.clear();
     }
 
     /// Brings a deleted record back.
@@ -629,6 +645,10 @@ impl Exchange for Fake {
             let row = Row { id: "unasked".to_owned(), ..Row::default() };
             batches.push(Batch { object: object.to_owned(), rows: vec![row], ..Batch::default() });
         }
+        for (object, id, record) in state.old_copies.iter().filter(|_| last && !by_ids) {
+            let batch = batches.iter_mut().find(|batch| batch.object == *object);
+            batch.into_iter().for_each(|batch| batch.rows.push(self.row(id, record, &batch.fields)));
+        }
         if fault == Some(Fault::Lost) {
             return Err(ExchangeError::new(codes::UNAUTHORIZED, "the session ended before the answer came"));
         }
@@ -826,6 +846,9 @@ impl Exchange for Fake {
         }
         if fault == Some(Fault::LostByTrap) {
             return Err(ExchangeError::new(codes::TRAP, "the plugin fell over"));
+        }
+        if let (Some(Fault::SwapsAnswers), [one, other, ..]) = (&fault, answers.as_mut_slice()) {
+            std::mem::swap(&mut one.change, &mut other.change);
         }
         if self.character.defers {
             let ticket = format!("t{}", state.tickets.len() + 1);

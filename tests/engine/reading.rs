@@ -4,8 +4,8 @@ use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::Unresolved;
 use entente_sync::{
-    ExchangeError, Feature, Observer, OperatorLedger as _, Reading, RunOptions, RunStatus, Scope, Side,
-    Sides, Step, codes,
+    ChangeTimes, ExchangeError, Feature, Observer, OperatorLedger as _, Reading, RunOptions, RunStatus,
+    Scope, Side, Sides, Step, codes,
 };
 use std::sync::Mutex;
 use std::time::Duration;
@@ -27,6 +27,28 @@ async fn s10_a_broken_page_creates_nothing_and_the_next_run_goes_on_there() {
     assert_eq!(run.counts.right["person"].reported, 14);
     assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (20, 20));
     world.assert_quiet().await;
+}
+
+/// A remote system that pages through a moving list tells a record twice, the second time as it was before.
+#[tokio::test]
+async fn of_two_copies_of_a_record_in_one_report_the_newer_one_counts() {
+    let mut world = World::new().await;
+    world.right.character.times = ChangeTimes::Record;
+    for full in [false, true] {
+        let address = format!("{full}@example.org");
+        let values = [("mail", text(&address)), ("full", text("Ann"))];
+        let right = world.right.put("person", &values, "2020-01-01");
+        world.run().await;
+        world.right.keep_copy("person", &right);
+        world.right.edit("person", &right, "full", text("Ann Lee"), "2026-01-02");
+        let reading = if full { Reading::Full } else { Reading::Changes };
+        world.run_with(RunOptions::sync(reading)).await;
+        world.right.drop_copies();
+        let left = world.contact(&address);
+        assert_eq!(world.left.value("contact", &left, "name"), text("Ann Lee"), "full: {full}");
+        assert_eq!(world.right.value("person", &right, "full"), text("Ann Lee"), "full: {full}");
+        world.assert_quiet().await;
+    }
 }
 
 #[tokio::test]

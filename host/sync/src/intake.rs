@@ -8,7 +8,7 @@ use super::error::SyncError;
 use super::filter::{Candidate, better, takes_part};
 use super::identity;
 use super::number::{Column, MappingId, PairId, Slot};
-use super::pair::{MatchKey, Pair, Status};
+use super::pair::{Half, MatchKey, Pair, Status};
 use super::progress::Progress;
 use super::reason::Reason;
 use super::report::{Batch, Page, Row};
@@ -19,6 +19,12 @@ use super::subject::{RecordRef, RemoteSaid};
 use super::working::{Entry, Match, Working};
 use entente_core::{Reference, Side, Sides};
 use std::collections::BTreeMap;
+
+/// Whether a report tells a record once more, as it was before the state that this run has read already.
+fn is_older_copy(half: &Half, row: &Row, arrival: Arrival) -> bool {
+    let earlier = matches!((row.changed, half.changed), (Some(told), Some(known)) if told < known);
+    earlier && half.read == Some(arrival.run) && half.deleted.is_none()
+}
 
 impl Session<'_> {
     /// Stores a page with the read position after it.
@@ -226,6 +232,11 @@ impl Session<'_> {
             let inside = takes_part(&mapping.filters[side], by_name);
             let keys = identity::keys(mapping, side, |slot| value_at(&columns, row, slot));
             let mut known = work.by_id.get(&row.id).copied();
+            if purpose == Purpose::Report
+                && known.is_some_and(|entry| is_older_copy(work.pairs[entry].half(side), row, arrival))
+            {
+                continue;
+            }
             if !inside {
                 // A record outside the filter is not matched, except with a create of ours that was never
                 // answered.
@@ -323,6 +334,8 @@ impl Session<'_> {
         // older than that.
         let earlier = pair.half(side).deleted.is_none_or(|merged| merged < self.run.started);
         let is_back = purpose == Purpose::Report && earlier && is_left_over(pair, side);
+        // What a pair has moved to was told to be another record.
+        let has_moved = pair.half(side).read.is_none();
         let mut new = apply_row(pair, side, columns, row, arrival);
         work.settle_read(entry);
         let pair = &mut work.pairs[entry];
@@ -355,7 +368,9 @@ impl Session<'_> {
                 counts.because(reason);
             }
         }
-        self.hold_stranger(work.mapping, pair);
+        if !has_moved {
+            self.hold_stranger(work.mapping, pair);
+        }
         work.touch(entry);
         if new && !duplicate && !keys.is_empty() && self.match_known(work, entry, &keys) {
             if work.pairs[entry].is_linked() {

@@ -5,8 +5,8 @@ use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::{Reference, Sides, Value};
 use entente_sync::{
-    Clock as _, Code, Condition, DeletePolicy, Feature, Ledger as _, OperatorLedger as _, Prefer, Reading,
-    Reason, RunOptions, Scope, Status, Test,
+    Clock as _, Code, Condition, DeletePolicy, Feature, Ledger as _, Notice, Oddity, OperatorLedger as _,
+    Prefer, Reading, Reason, RunOptions, Scope, Side, Status, Test,
 };
 use std::time::Duration;
 
@@ -491,6 +491,52 @@ async fn p2_a_retry_by_hand_asks_again_what_became_of_a_create_and_makes_no_seco
             assert_eq!(world.right.records("person").len(), 1, "executed: {executed}");
         }
         assert_eq!(world.left.records("contact").len(), 1);
+        world.assert_quiet().await;
+    }
+}
+
+/// A plugin that works through creates side by side answers two of them with each other's records.
+#[tokio::test]
+async fn a_create_that_is_answered_with_the_record_of_another_one_links_nobody() {
+    for (idempotent, finds) in [(false, true), (false, false), (true, true)] {
+        let mut world = World::new().await;
+        if !idempotent {
+            world.right.character.features.remove(&Feature::IdempotentCreate);
+        }
+        world.right.character.can_find = finds;
+        // As a remote system stores it, which is not as it was sent.
+        world.right.character.normalise = |field, value| match value {
+            Value::Text(email) if field == "mail" => Value::text(email.to_uppercase()),
+            other => other,
+        };
+        let people = ["ann", "bea", "cid"].map(|name| {
+            let email = text(&format!("{name}@example.org"));
+            (name, world.left.put("contact", &[("email", email), ("name", text(name))], "2020-01-01"))
+        });
+        world.right.fault("execute", 1, Fault::SwapsAnswers);
+        world.run().await;
+        let mistaken = Notice::InvalidAnswers {
+            side: Side::Right,
+            object: "person".into(),
+            what: Oddity::OfAnotherChange,
+            count: 2,
+        };
+        assert!(world.ledger.runs(None, None, 1).await.unwrap()[0].notices.contains(&mistaken));
+        for _ in 0..2 {
+            world.clock.advance(Duration::from_secs(86_400));
+            world.run().await;
+        }
+        assert_eq!(world.right.records("person").len(), 3);
+        for (name, left) in people {
+            world.left.edit("contact", &left, "name", text(&format!("{name} Lee")), "2026-02-01");
+        }
+        world.run().await;
+        for (_, person) in world.right.records("person") {
+            let Some(Value::Text(name)) = person.values.get("full") else { panic!("{person:?}") };
+            let mail = name.split(' ').next().map(|first| format!("{first}@example.org").to_uppercase());
+            assert_eq!(person.values.get("mail"), mail.as_deref().map(text).as_ref());
+            assert!(name.ends_with(" Lee"), "{name}");
+        }
         world.assert_quiet().await;
     }
 }

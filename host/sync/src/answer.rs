@@ -2,14 +2,17 @@
 //! I/O.
 
 use super::definition::ObjectMapping;
-use super::order::{Action, Outcome, Written};
-use super::outgoing::Owners;
+use super::identity;
+use super::number::Slot;
+use super::order::{Action, Answer, Outcome, Written};
+use super::outgoing::{Outgoing, Owners};
+use super::pair::MatchKey;
 use super::reason::Reason;
 use super::report::Row;
 use super::subject::{InvalidAnswer, RecordRef, RemoteSaid};
 use super::unfit::is_unfit_id;
 use entente_core::{Reference, Side};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// How a change was executed.
@@ -138,6 +141,49 @@ impl<'a> Answers<'a> {
             Meaning::Renamed(reference.id)
         }
     }
+}
+
+/// The creates whose answers tell none of the identifiers that were sent with them, and some that were sent with another
+/// create of the order: the ids of two records were exchanged, say. An answer that tells no identifiers shows nothing.
+pub(super) fn mistaken(
+    mapping: &ObjectMapping,
+    target: Side,
+    outgoing: &HashMap<String, Outgoing>,
+    slots: &[Slot],
+    answers: &[Answer],
+) -> HashSet<String> {
+    let mut sent: Option<HashMap<MatchKey, &str>> = None;
+    let creates = || outgoing.values().map(|entry| &entry.change).filter(|of| of.action == Action::Create);
+    let mut mistaken = HashSet::new();
+    for Answer { change, outcome } in answers {
+        let (Outcome::Created(written) | Outcome::Unchanged(written)) = outcome else { continue };
+        let own = outgoing.get(change).filter(|entry| entry.change.action == Action::Create);
+        let Some(own) = own else { continue };
+        let told = |slot: Slot| {
+            let column = slots.iter().position(|of| *of == slot)?;
+            written.values.get(column)?.as_ref()
+        };
+        let as_sent = |slot: &Slot| {
+            let field = own.change.fields.iter().find(|field| field.slot == *slot);
+            field.is_some_and(|field| !field.value.is_blank() && told(*slot) == Some(&field.value))
+        };
+        if mapping.identifiers.iter().any(as_sent) {
+            continue;
+        }
+        let keys = identity::keys(mapping, target, told);
+        let own_keys = identity::keys_sent(mapping, &own.change);
+        if own_keys.is_empty() || keys.iter().any(|key| own_keys.contains(key)) {
+            continue;
+        }
+        let sent = sent.get_or_insert_with(|| {
+            let keys = |change| identity::keys_sent(mapping, change);
+            creates().flat_map(|of| keys(of).into_iter().map(|key| (key, of.key.as_str()))).collect()
+        });
+        if keys.iter().any(|key| sent.contains_key(key)) {
+            mistaken.insert(change.clone());
+        }
+    }
+    mistaken
 }
 
 #[cfg(test)]

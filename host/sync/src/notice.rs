@@ -165,6 +165,9 @@ pub enum Oddity {
     RefusedWithoutFields,
     /// A change was answered more than once; the first answer counts.
     AnsweredTwice,
+    /// A create was answered with the identifiers of another one of its order. Which record it has made is not taken from
+    /// that; it is found out as where no answer came.
+    OfAnotherChange,
 }
 
 impl Notice {

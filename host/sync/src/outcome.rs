@@ -1,7 +1,7 @@
 //! Outcome: applies the answers to an order to changes, pairs and counts. The merge base moves on a known
 //! outcome only.
 
-use super::answer::{Answers, Execution, Meaning};
+use super::answer::{Answers, Execution, Meaning, mistaken};
 use super::change::{Change, ChangeStatus, ChangedField};
 use super::convert::{await_reading, forget_sets};
 use super::definition::ObjectMapping;
@@ -38,9 +38,14 @@ impl Session<'_> {
         let mut by_key: HashMap<String, Outgoing> =
             outgoing.into_iter().map(|entry| (entry.change.key.clone(), entry)).collect();
         let (mut pairs, mut changes, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+        let mistaken = self.mistaken_answers(mapping, target, &by_key, slots, &answers);
         let mut meanings = Answers::new(mapping, target, owners);
         let mut answered: HashSet<String> = HashSet::new();
         for answer in answers {
+            // It names the record of another change, and what its own has made is not known.
+            if mistaken.contains(&answer.change) {
+                continue;
+            }
             // A second answer to a change, or an answer to a change that was not sent, is left out.
             let Some(mut entry) = by_key.remove(&answer.change) else {
                 if answered.contains(&answer.change) {
@@ -74,6 +79,23 @@ impl Session<'_> {
         // After the pairs that had their records.
         pairs.append(&mut alone);
         (pairs, changes)
+    }
+
+    /// The changes whose answers are those of other changes of the order; the run says so.
+    fn mistaken_answers(
+        &mut self,
+        mapping: &ObjectMapping,
+        target: Side,
+        outgoing: &HashMap<String, Outgoing>,
+        slots: &[Slot],
+        answers: &[Answer],
+    ) -> HashSet<String> {
+        let mistaken = mistaken(mapping, target, outgoing, slots, answers);
+        if !mistaken.is_empty() {
+            let count = mistaken.len() as u64;
+            self.run.invalid_answers(target, mapping.object(target), Oddity::OfAnotherChange, count);
+        }
+        mistaken
     }
 
     /// A record that was taken for what a create without an answer had made, until the answer named another one. It is

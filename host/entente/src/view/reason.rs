@@ -166,7 +166,7 @@ impl Names<'_> {
                 self.called(edited.side)
             ),
             Reason::OtherIdentifiers { record } => format!(
-                "{} of {} has other identifiers than it had: another record may have got its id",
+                "{} of {} has other identifiers than it had, or nothing that it had: another record may have got its id",
                 name(record),
                 self.called(record.side)
             ),
@@ -495,6 +495,9 @@ impl Names<'_> {
             }
             Oddity::RefusedWithoutFields => format!(
                 "{name} took {count} changes of {object} but for some fields, and did not say which; what it kept shows with its next report"
+            ),
+            Oddity::OfAnotherChange => format!(
+                "{name} answered {count} new records of {object} with the identifiers of others that were sent with them; what was made is found out"
             ),
             Oddity::AnsweredTwice => {
                 format!(

@@ -215,6 +215,37 @@ fn what_failed_is_listed_and_tried_again() {
     world.run(&["retry", "contact:1", "--all"]).exits(2);
 }
 
+/// Two records without a counterpart become a pair where a person says so; whoever has a counterpart keeps it.
+#[test]
+fn a_person_says_which_record_is_the_counterpart_of_another() {
+    let (world, contact) = refused();
+    let linked = world.person("ada@ek.example").id;
+    let (contact, person) = (format!("contact:{contact}"), format!("HelloWorld/person:{linked}"));
+    let refusal = world.run(&["link", "set", &contact, &person]);
+    refusal.fails(1, &["has a counterpart in HelloWorld already", &linked]);
+    world.run(&["link", "set", &person, &contact, "--json"]).fails(1, &["\"code\": \"invalid\""]);
+    world.run(&["link", "new", &contact]).fails(1, &["has a counterpart"]);
+    world.run(&["link", "set", "contact:99", &person]).fails(1, &["no sync knows the record contact:99"]);
+    world.run(&["link", "set", "contact", &person]).fails(2, &["'contact' names no record"]);
+    world.run(&["link", "new", &contact, "--sync", "HelloMars"]).fails(2, &["unknown sync 'HelloMars'"]);
+
+    // The same person with two addresses: read by a dry run, and made by nobody yet.
+    world.import("Last name,E-mail,Changed\nLee,lee@example.org,2020-02-01T00:00:00Z\n").well();
+    let other = json!({ "last_name": "Lee", "email": "lee@example.com" });
+    let other = world.make_person("2020-02-01T00:00:00Z", other);
+    world.sync(&["--dry-run"]);
+    let lee = format!("contact:{}", world.find("contact", "email", "lee@example.org").id);
+    let other = format!("HelloWorld/person:{other}");
+    let told = world.run(&["link", "set", &lee, &other]).well();
+    told.says(&[&format!("{lee} is linked with {other}"), "entente sync HelloWorld"]);
+    world.run(&["link", "set", &lee, &other]).fails(1, &["has a counterpart"]);
+    world.sync(&[]);
+    let (_, remote) = world.everything();
+    let lees =
+        remote.iter().flatten().filter(|one| one.fields.get("last_name") == Some(&json!("Lee"))).count();
+    assert_eq!((lees, world.records("contact").len()), (1, 2), "{remote:?}");
+}
+
 /// The number of pairs in the ledger.
 fn pairs(world: &World) -> u64 {
     let connection = rusqlite::Connection::open(world.path().join("tenants/default/entente.db")).unwrap();

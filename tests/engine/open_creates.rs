@@ -5,8 +5,8 @@ use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::{Reference, Sides, Value};
 use entente_sync::{
-    Clock as _, Code, Condition, DeletePolicy, Feature, Ledger as _, Notice, Oddity, OperatorLedger as _,
-    Prefer, Reading, Reason, RunOptions, Scope, Side, Status, Test,
+    Clock as _, Code, Condition, Counterpart, DeletePolicy, Feature, Ledger as _, NotLinked, Notice, Oddity,
+    OperatorLedger as _, Prefer, Reading, Reason, RunOptions, Scope, Side, Status, Test,
 };
 use std::time::Duration;
 
@@ -537,6 +537,56 @@ async fn a_create_that_is_answered_with_the_record_of_another_one_links_nobody()
             assert_eq!(person.values.get("mail"), mail.as_deref().map(text).as_ref());
             assert!(name.ends_with(" Lee"), "{name}");
         }
+        world.assert_quiet().await;
+    }
+}
+
+/// What the operator says of the counterpart of the only record that is held.
+async fn tell(world: &World, counterpart: &Counterpart) -> Result<(), NotLinked> {
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    assert_eq!(held.len(), 1, "{held:?}");
+    let lease =
+        world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(180)).await.unwrap();
+    let told = world.ledger.set_counterpart(&lease, held[0].id, counterpart).await.unwrap();
+    world.ledger.release(&lease).await.unwrap();
+    told
+}
+
+/// A create of a record without identifiers is never answered: by the values alone nobody knows whether it made the
+/// record that is there now, which somebody has edited. Only a person does.
+#[tokio::test]
+async fn p2_a_person_says_what_a_create_without_an_answer_has_made() {
+    for executed in [true, false] {
+        let mut world = World::new().await;
+        world.right.character.features.remove(&Feature::IdempotentCreate);
+        world.right.character.can_find = false;
+        let ann = world.left.put("contact", &[("name", text("Ann"))], "2020-01-01");
+        world.right.fault("execute", 1, Fault::NoAnswers { executed });
+        world.run().await;
+        let made = world.right.records("person").into_iter().next();
+        if let Some((id, _)) = &made {
+            world.right.edit("person", id, "full", text("Ann Lee"), "2026-01-02");
+        }
+        let bea = world.right.put("person", &[("full", text("Bea")), ("tel", text("7"))], "2026-01-02");
+        for _ in 0..3 {
+            world.clock.advance(Duration::from_secs(86_400));
+            world.run_with(RunOptions::sync(Reading::Full)).await;
+        }
+        assert_eq!(world.left.records("contact").len(), 1, "nothing is made while it may be the one");
+        assert_eq!(tell(&world, &Counterpart::Record("no".into())).await, Err(NotLinked::Unreported));
+        let told = match made.clone() {
+            Some((id, _)) => Counterpart::Record(id),
+            None => Counterpart::NotMade,
+        };
+        assert_eq!(tell(&world, &told).await, Ok(()));
+        world.run().await;
+        world.run().await;
+        assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (2, 2));
+        let name = if executed { "Ann Lee" } else { "Ann" };
+        assert_eq!(world.left.value("contact", &ann, "name"), text(name), "executed: {executed}");
+        assert!(world.right.find_by("person", "full", name).is_some());
+        assert_eq!(world.right.value("person", &bea, "full"), text("Bea"));
+        assert!(world.left.find_by("contact", "name", "Bea").is_some());
         world.assert_quiet().await;
     }
 }

@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod integration;
 mod integration_grant;
 mod judge;
+mod link;
 mod output;
 mod paging;
 mod plugin;
@@ -118,6 +119,9 @@ enum Command {
     /// Fields of which both sides claim another value: list them, decide
     #[command(subcommand)]
     Conflict(conflict::ConflictCommand),
+    /// Counterparts: say which record is the one of another, or that none was made
+    #[command(subcommand)]
+    Link(link::LinkCommand),
     /// What failed: list it, or put it back to be done
     Retry(retry::RetryArgs),
     /// How the syncs stand: every record counted once, and what to do next
@@ -219,6 +223,7 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<Done> {
         Command::Record(command) => record::run(command, context).await,
         Command::Run(command) => run::run(command, context).await,
         Command::Conflict(command) => conflict::run(command, context).await,
+        Command::Link(command) => link::run(command, context).await,
         Command::Retry(args) => retry::run(args, context).await,
         Command::Status(args) => status::run(args, context).await,
         Command::Tenant(command) => tenant::run(command, context).await,

@@ -29,6 +29,7 @@ mod egress;
 mod export;
 mod integrations;
 mod limits;
+mod link;
 mod operator;
 mod presence;
 mod rebind;
@@ -41,6 +42,7 @@ pub use archive::{ArchiveError, Archived, Content};
 pub use egress::{LoggedLine, PluginFiles};
 pub(crate) use export::blocking;
 pub use integrations::{Changed, Granted, IntegrationChange, NewIntegration, Upgraded};
+pub use link::{LinkRefused, Linked};
 pub use operator::{RecordName, Retried, RetriedAll, WaitingConflict};
 pub use rebind::{Rebind, Rebound};
 pub use remove::Removed;
@@ -99,6 +101,9 @@ pub enum TenantError {
     /// A record is in no sync.
     #[error("no sync knows the record {0}; a record gets into one with the first run that reads it")]
     NoPair(String),
+    /// A record was not linked by hand.
+    #[error(transparent)]
+    NotLinked(LinkRefused),
     /// The integration is disabled.
     #[error("the integration '{0}' is disabled")]
     Disabled(String),
@@ -180,6 +185,7 @@ impl TenantError {
             TenantError::Sync(error) => error.remedies(),
             TenantError::Exchange { error, .. } => error.remedies.clone(),
             TenantError::Rerun(error) => error.remedies(),
+            TenantError::NotLinked(error) => error.remedies(),
             TenantError::Disabled(integration) => vec![Remedy::Enable { integration: integration.clone() }],
             TenantError::NotSet { integration, setting, .. } => {
                 vec![Remedy::SetSetting { integration: integration.clone(), setting: setting.clone() }]

@@ -1,5 +1,5 @@
-//! Operator queries: runs, changes, pairs and conflicts for status pages, and the two writes of an operator
-//! (settle a conflict, retry). The engine does not use them; every store of a ledger has to implement them.
+//! Operator queries: runs, changes, pairs and conflicts for status pages, and the writes of an operator
+//! (settle a conflict, retry, link). The engine does not use them; every store of a ledger has to implement them.
 
 use super::change::{Change, ChangeStatus, Choice, Conflict};
 use super::ledger::{Lease, Ledger, LedgerError};
@@ -100,6 +100,32 @@ pub struct OpenConflict {
     pub times: u64,
 }
 
+/// What an operator says of the counterpart of a record that has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counterpart {
+    /// It is the record of the other side with this id.
+    Record(String),
+    /// The create that was sent for it and never answered has made nothing.
+    NotMade,
+}
+
+/// Why the word of an operator about a counterpart was not taken; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotLinked {
+    /// The record has a counterpart: the one with this id.
+    HasCounterpart(String),
+    /// The other record has a counterpart: the one with this id.
+    Taken(String),
+    /// No record of the other side with this id has been reported, or it was deleted.
+    Unreported,
+    /// One of both is outside the filter of its side.
+    Filtered,
+    /// Orders for one of both are under way, and the next run asks what became of them.
+    UnderWay,
+    /// No create was sent for the record that was never answered.
+    NothingOpen,
+}
+
 /// Filter over open conflicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConflictFilter<'a> {
@@ -149,6 +175,15 @@ pub trait OperatorLedger: Ledger {
         mapping: MappingId,
         pair: Option<PairId>,
     ) -> Result<u64, LedgerError>;
+    /// Takes the word of an operator about the counterpart of a pair that has a record on one side only. A record of
+    /// the other side leaves its own pair for this one; where it is what an unanswered create has made, that create
+    /// counts as executed. The next run decides the pair.
+    async fn set_counterpart(
+        &self,
+        lease: &Lease,
+        pair: PairId,
+        counterpart: &Counterpart,
+    ) -> Result<Result<(), NotLinked>, LedgerError>;
 
     /// Runs, newest first, below `before` where that is given, of one sync or of all.
     async fn runs(

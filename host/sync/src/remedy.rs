@@ -132,6 +132,10 @@ pub enum Remedy {
     Retry,
     /// Try again one record, which failed or is held.
     RetryRecord { sync: String, record: String },
+    /// Say which record is the counterpart of this one.
+    LinkRecord { sync: String, record: String },
+    /// Say that what was sent for this record and never answered has made nothing.
+    LinkAnew { sync: String, record: String },
     /// List the records of a sync that wait.
     ShowWaiting { sync: String },
 }

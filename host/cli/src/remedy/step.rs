@@ -256,6 +256,14 @@ impl Given {
             Remedy::RetryRecord { sync, record } => {
                 step("try it again", self.entente("retry").word(record).option("--sync", sync))
             }
+            Remedy::LinkRecord { sync, record } => {
+                let words = self.entente("link set").word(record).plain("COUNTERPART").option("--sync", sync);
+                step("if you know its counterpart, say which it is", words)
+            }
+            Remedy::LinkAnew { sync, record } => step(
+                "if you know that it was not made, let it be made",
+                self.entente("link new").word(record).option("--sync", sync),
+            ),
             Remedy::Retry => step("try again (--all for all of them)", self.entente("retry RECORD")),
             Remedy::ShowWaiting { sync } => {
                 step("see which records are held", self.entente("status").word(sync))

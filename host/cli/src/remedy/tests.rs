@@ -94,6 +94,8 @@ fn of_installation_and_runs() -> Vec<Remedy> {
         Remedy::ListFailed { sync: name() },
         Remedy::Retry,
         Remedy::RetryRecord { sync: name(), record: text("HelloWorld/person:p3") },
+        Remedy::LinkRecord { sync: name(), record: text("contact:12") },
+        Remedy::LinkAnew { sync: name(), record: text("HelloWorld/person:p3") },
         Remedy::ShowWaiting { sync: name() },
     ]
 }
@@ -126,7 +128,7 @@ fn is_listed(remedy: &Remedy) -> bool {
         Remedy::UndoRun { .. } | Remedy::ListConflicts { .. } | Remedy::SettleConflicts { .. } => true,
         Remedy::SettleConflict { .. } | Remedy::AddWith { .. } | Remedy::RemoveUnasked { .. } => true,
         Remedy::ListFailed { .. } | Remedy::Retry | Remedy::RetryRecord { .. } => true,
-        Remedy::ShowWaiting { .. } => true,
+        Remedy::ShowWaiting { .. } | Remedy::LinkRecord { .. } | Remedy::LinkAnew { .. } => true,
     }
 }
 

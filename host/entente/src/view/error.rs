@@ -93,6 +93,7 @@ impl ErrorCode {
             TenantError::Sync(error) => Self::of_sync(error),
             TenantError::NotAdded { error, .. } => Self::of(error),
             TenantError::Grants(_) => Self::Usage,
+            TenantError::NotLinked(_) => Self::Invalid,
             TenantError::NoPair(_) => Self::Unknown,
             TenantError::Busy { .. } => Self::Busy,
             TenantError::Hub(error) => Self::of_hub(error),

@@ -16,6 +16,9 @@ pub(super) fn of_pair(
             records.first().map(|record| Remedy::RetryRecord { sync: sync(), record: record.to_string() });
         record.into_iter().collect()
     };
+    let record = || records.first().map(RecordName::to_string);
+    let link = || record().map(|record| Remedy::LinkRecord { sync: sync(), record });
+    let anew = || record().map(|record| Remedy::LinkAnew { sync: sync(), record });
     match (status, reason) {
         (Status::Failed, _) => retry(),
         (Status::Held, Some(Reason::Brake { .. })) => vec![Remedy::LiftBrake { sync: sync() }],
@@ -28,18 +31,16 @@ pub(super) fn of_pair(
         ) => vec![Remedy::ReadAll { sync: sync() }],
         (Status::Held, Some(Reason::Schema { .. })) => vec![Remedy::Apply],
         (Status::Held, Some(Reason::FateUnknown { .. })) => {
-            std::iter::once(Remedy::ReadAll { sync: sync() }).chain(retry()).collect()
+            std::iter::once(Remedy::ReadAll { sync: sync() }).chain(link()).chain(anew()).collect()
         }
+        (Status::Held, Some(Reason::Ambiguous { .. })) => link().into_iter().chain(retry()).collect(),
         // Matched, or decided, anew: what it collided with may be gone or the policy another one.
         (
             Status::Held,
-            Some(
-                Reason::Required { .. }
-                | Reason::DuplicateOf { .. }
-                | Reason::Ambiguous { .. }
-                | Reason::DeletedAndEdited { .. },
-            ),
+            Some(Reason::Required { .. } | Reason::DuplicateOf { .. } | Reason::DeletedAndEdited { .. }),
         ) => retry(),
+        // The record that it waits for is held.
+        (Status::Todo, Some(Reason::MayBe { .. })) => vec![Remedy::ShowWaiting { sync: sync() }],
         (Status::Todo, Some(_)) => vec![Remedy::Sync { sync: Some(sync()) }],
         _ => Vec::new(),
     }
@@ -61,7 +62,14 @@ mod tests {
         let object = || "person".to_owned();
         let unknown = Reason::FateUnknown { side: Side::Right, object: object() };
         let read_all = Remedy::ReadAll { sync: sync() };
-        assert_eq!(of(Status::Held, Some(&unknown)), [vec![read_all], retry.clone()].concat());
+        let text = || "contact:12".to_owned();
+        let link = || Remedy::LinkRecord { sync: sync(), record: text() };
+        let anew = Remedy::LinkAnew { sync: sync(), record: text() };
+        assert_eq!(of(Status::Held, Some(&unknown)), [read_all, link(), anew]);
+        let several = Reason::Ambiguous { records: vec![] };
+        assert_eq!(of(Status::Held, Some(&several)), [vec![link()], retry.clone()].concat());
+        let may_be = Reason::MayBe { record: None };
+        assert_eq!(of(Status::Todo, Some(&may_be)), [Remedy::ShowWaiting { sync: sync() }]);
         let unread = Reason::NotReadYet { side: Side::Right, object: object() };
         assert_eq!(of(Status::Held, Some(&unread)), [Remedy::ReadAll { sync: sync() }]);
         let brake = Reason::Brake {

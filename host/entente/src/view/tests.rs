@@ -387,6 +387,15 @@ async fn examples() -> Examples {
     let name = RecordName { exchange: "HelloWorld".into(), object: "person".into(), id: "p2".into() };
     tenant.ledger().release(&world.lease).await.unwrap();
     examples.add("retry RECORD", &tenant.retry_records(&[name], None, false).await.unwrap());
+    let name = |text: &str| text.parse::<RecordName>().unwrap();
+    examples.add(
+        "link set",
+        &[crate::Linked {
+            record: name("contact:12"),
+            sync: "shop".to_owned(),
+            counterpart: Some(name("HelloWorld/person:p2")),
+        }],
+    );
     examples.add("retry --all", &tenant.retry_failed(None, false).await.unwrap());
     let checks = tenant.examine(true, None).await;
     examples.add("doctor", &checks.into_iter().filter(|check| check.what == "database").collect::<Vec<_>>());

@@ -8,6 +8,7 @@
 mod changes;
 mod codec;
 mod conflicts;
+mod counterparts;
 mod keeper;
 mod lease;
 mod mappings;

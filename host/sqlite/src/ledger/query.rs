@@ -1,17 +1,17 @@
-//! Operator queries, and the operator's two writes (settling a conflict, retrying): [`OperatorLedger`] on
+//! Operator queries, and the operator's writes (settling a conflict, retrying, linking): [`OperatorLedger`] on
 //! SQLite.
 
 use super::codec::decode_reason;
 use super::progress::side_number;
 use super::write_error::failed;
-use super::{SqliteLedger, changes, conflicts, lease, mappings, operator, pairs, rows, runs};
+use super::{SqliteLedger, changes, conflicts, counterparts, lease, mappings, operator, pairs, rows, runs};
 use crate::store::StoreError;
 use async_trait::async_trait;
 use entente_core::Timestamp;
 use entente_sync::{
-    Change, ChangeFilter, ChangeStatus, Choice, ConflictCount, ConflictFilter, Counted, Lease, LedgerError,
-    MappingId, MappingRow, OpenConflict, OperatorLedger, Pair, PairCount, PairId, PairLine, Reason, Run,
-    RunId, Side, Sides, SlotRow, Status,
+    Change, ChangeFilter, ChangeStatus, Choice, ConflictCount, ConflictFilter, Counted, Counterpart, Lease,
+    LedgerError, MappingId, MappingRow, NotLinked, OpenConflict, OperatorLedger, Pair, PairCount, PairId,
+    PairLine, Reason, Run, RunId, Side, Sides, SlotRow, Status,
 };
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
@@ -44,6 +44,16 @@ impl OperatorLedger for SqliteLedger {
         pair: Option<PairId>,
     ) -> Result<u64, LedgerError> {
         self.within(lease, "set pairs back to todo", |connection| operator::retry(connection, mapping, pair))
+            .await
+    }
+
+    async fn set_counterpart(
+        &self,
+        lease: &Lease,
+        pair: PairId,
+        counterpart: &Counterpart,
+    ) -> Result<Result<(), NotLinked>, LedgerError> {
+        self.within(lease, "link a record", |connection| counterparts::set(connection, pair, counterpart))
             .await
     }
 

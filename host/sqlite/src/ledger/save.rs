@@ -313,6 +313,11 @@ impl<'c> Keys<'c> {
     }
 }
 
+/// The stored keys of a pair.
+pub(super) fn stored_keys(connection: &Connection, pair: PairId) -> Result<Sides<Vec<MatchKey>>, WriteError> {
+    Keys::new(connection)?.stored(pair)
+}
+
 /// Removes pairs. Their history stays; planned changes are dropped and conflicts closed, since no run will
 /// come back to them.
 pub(super) fn remove(connection: &Connection, ids: &[PairId]) -> Result<(), WriteError> {

@@ -1,0 +1,162 @@
+//! Links by hand: the word of an operator about the counterpart of a record. Each holds the lease of the relation,
+//! so that it excludes runs.
+
+use super::{RecordName, Tenant, TenantError};
+use entente_sync::{Counterpart, NotLinked, PairId, Remedy, Side};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A record whose counterpart was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Linked {
+    /// The record.
+    pub record: RecordName,
+    /// The sync, whose next run decides the pair.
+    pub sync: String,
+    /// The counterpart; `None`: what was sent for the record has made nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counterpart: Option<RecordName>,
+}
+
+/// Why a record was not linked; nothing was changed.
+#[derive(Debug)]
+pub struct LinkRefused {
+    /// The record.
+    pub record: RecordName,
+    /// The record that was named as its counterpart.
+    pub other: Option<RecordName>,
+    /// The sync.
+    pub sync: String,
+    /// Why.
+    pub why: NotLinked,
+}
+
+impl std::fmt::Display for LinkRefused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let record = self.record.shown();
+        let other = self.other.as_ref().map_or_else(|| "the other record".to_owned(), RecordName::shown);
+        let told =
+            |id: &str| id.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+        match &self.why {
+            NotLinked::HasCounterpart(id) => {
+                write!(f, "{record} has a counterpart in {} already, with the id {}", self.sync, told(id))
+            }
+            NotLinked::Taken(id) => {
+                write!(f, "{other} has a counterpart in {} already, with the id {}", self.sync, told(id))
+            }
+            NotLinked::Unreported => match &self.other {
+                Some(_) => write!(f, "no run of {} has read {other}, or it was deleted since", self.sync),
+                None => write!(f, "{record} was deleted"),
+            },
+            NotLinked::Filtered => {
+                write!(f, "{record} or {other} is outside the filter of {}", self.sync)
+            }
+            NotLinked::UnderWay => write!(
+                f,
+                "an order for {record} or {other} is under way; the next run of {} asks what became of it",
+                self.sync
+            ),
+            NotLinked::NothingOpen => {
+                write!(f, "every order to make a counterpart of {record} in {} was answered", self.sync)
+            }
+        }
+    }
+}
+
+impl std::error::Error for LinkRefused {}
+
+impl LinkRefused {
+    /// What the operator can do about it.
+    pub fn remedies(&self) -> Vec<Remedy> {
+        let sync = self.sync.clone();
+        match self.why {
+            NotLinked::Unreported if self.other.is_some() => vec![Remedy::ReadAll { sync }],
+            NotLinked::UnderWay => vec![Remedy::Sync { sync: Some(sync) }],
+            NotLinked::NothingOpen => vec![Remedy::RetryRecord { sync, record: self.record.to_string() }],
+            _ => vec![Remedy::ShowWaiting { sync }],
+        }
+    }
+}
+
+impl Tenant {
+    /// Links a record with the one of the other side that an operator names, in one sync or in all that join both. The
+    /// next run compares them; of what was sent for the record and never answered, it knows then what became of it.
+    ///
+    /// # Errors
+    /// [`TenantError::NoPair`] where the record is in no sync with the other system; [`TenantError::NotLinked`];
+    /// [`LedgerError::Busy`](entente_sync::LedgerError::Busy) while a run is under way.
+    pub async fn link_records(
+        &self,
+        record: &RecordName,
+        other: &RecordName,
+        sync: Option<&str>,
+        wait: bool,
+    ) -> Result<Vec<Linked>, TenantError> {
+        self.tell(record, Some(other), sync, wait).await
+    }
+
+    /// Takes the word of an operator that what was sent for a record and never answered has made nothing: the next run may
+    /// make it.
+    ///
+    /// # Errors
+    /// As [`Tenant::link_records`].
+    pub async fn link_anew(
+        &self,
+        record: &RecordName,
+        sync: Option<&str>,
+        wait: bool,
+    ) -> Result<Vec<Linked>, TenantError> {
+        self.tell(record, None, sync, wait).await
+    }
+
+    async fn tell(
+        &self,
+        record: &RecordName,
+        other: Option<&RecordName>,
+        sync: Option<&str>,
+        wait: bool,
+    ) -> Result<Vec<Linked>, TenantError> {
+        // By pair, with its sync and relation.
+        let mut pairs: BTreeMap<PairId, (String, String)> = BTreeMap::new();
+        for definition in self.definitions(sync).await? {
+            for side in Side::BOTH {
+                let joins = |name: &RecordName, side: Side| definition.exchanges[side] == name.exchange;
+                if !joins(record, side) || !other.is_none_or(|other| joins(other, side.other())) {
+                    continue;
+                }
+                let found = self
+                    .ledger
+                    .pairs_of_record(Some(&definition.relation), side, &record.object, &record.id)
+                    .await?;
+                for (mapping, pair) in found {
+                    if other.is_none_or(|other| mapping.objects[side.other()] == other.object) {
+                        let names = (definition.name.clone(), definition.relation.clone());
+                        pairs.entry(pair.id).or_insert(names);
+                    }
+                }
+            }
+        }
+        let counterpart = match other {
+            Some(other) => Counterpart::Record(other.id.clone()),
+            None => Counterpart::NotMade,
+        };
+        let (mut linked, mut refused) = (Vec::new(), None);
+        for (pair, (sync, relation)) in pairs {
+            let told = self
+                .leased(&relation, wait, async |lease| {
+                    self.ledger.set_counterpart(lease, pair, &counterpart).await
+                })
+                .await?;
+            let (record, other) = (record.clone(), other.cloned());
+            match told {
+                Ok(()) => linked.push(Linked { record, sync, counterpart: other }),
+                Err(why) => refused = refused.or(Some(LinkRefused { record, other, sync, why })),
+            }
+        }
+        match refused {
+            _ if !linked.is_empty() => Ok(linked),
+            Some(refused) => Err(TenantError::NotLinked(refused)),
+            None => Err(TenantError::NoPair(record.to_string())),
+        }
+    }
+}

@@ -209,6 +209,8 @@ fn every_remedy_has_words_and_a_command() {
     see what failed, and when it is tried again: entente retry --sync shop
     try again (--all for all of them): entente retry RECORD
     try it again: entente retry HelloWorld/person:p3 --sync shop
+    if you know its counterpart, say which it is: entente link set contact:12 COUNTERPART --sync shop
+    if you know that it was not made, let it be made: entente link new HelloWorld/person:p3 --sync shop
     see which records are held: entente status shop
     ");
 }

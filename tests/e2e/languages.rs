@@ -200,8 +200,10 @@ fn a_wrong_key_and_a_remote_that_is_down_are_told(language: Language) {
     let set_key = ["integration", "set", "HelloWorld", "--secret", "api-key"];
     world.run_with(&set_key, format!("{CANARY}-and-wrong\n")).well();
     let refused = "HelloWorld could not describe its objects: unauthorized";
-    let set = "set the secret api-key: entente integration set HelloWorld --secret api-key";
-    world.sync(&[]).fails(1, &[refused, set]);
+    let set = "\"command\": \"entente integration set HelloWorld --secret api-key\"";
+    let told = world.sync(&[]);
+    assert!(told.stderr.contains(set), "{told}");
+    told.fails(1, &[refused]);
     world.run_with(&set_key, format!("{CANARY}\n")).well();
     world.sync(&[]).well();
     assert_eq!(world.records("contact").len(), 1);

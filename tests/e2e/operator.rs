@@ -223,7 +223,10 @@ fn a_person_says_which_record_is_the_counterpart_of_another() {
     let (contact, person) = (format!("contact:{contact}"), format!("HelloWorld/person:{linked}"));
     let refusal = world.run(&["link", "set", &contact, &person]);
     refusal.fails(1, &["has a counterpart in HelloWorld already", &linked]);
-    world.run(&["link", "set", &person, &contact, "--json"]).fails(1, &["\"code\": \"invalid\""]);
+    let other_way = world.run(&["link", "set", &person, &contact, "--json"]).exits(1);
+    let told = format!("{person} has a counterpart in HelloWorld already, with the id {}", &contact[8..]);
+    let error = other_way.error().unwrap();
+    assert_eq!((&error["code"], &error["error"]), (&json!("invalid"), &json!(told)));
     world.run(&["link", "new", &contact]).fails(1, &["has a counterpart"]);
     world.run(&["link", "set", "contact:99", &person]).fails(1, &["no sync knows the record contact:99"]);
     world.run(&["link", "set", "contact", &person]).fails(2, &["'contact' names no record"]);

@@ -112,7 +112,7 @@ pub enum Counterpart {
 /// Why the word of an operator about a counterpart was not taken; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotLinked {
-    /// The record has a counterpart: the one with this id.
+    /// The pair has two records; the id of one of them.
     HasCounterpart(String),
     /// The other record has a counterpart: the one with this id.
     Taken(String),

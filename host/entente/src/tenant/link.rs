@@ -116,8 +116,8 @@ impl Tenant {
         sync: Option<&str>,
         wait: bool,
     ) -> Result<Vec<Linked>, TenantError> {
-        // By pair, with its sync and relation.
-        let mut pairs: BTreeMap<PairId, (String, String)> = BTreeMap::new();
+        // By pair, with its sync and relation, and the record on the other side.
+        let mut pairs: BTreeMap<PairId, (String, String, Option<String>)> = BTreeMap::new();
         for definition in self.definitions(sync).await? {
             for side in Side::BOTH {
                 let joins = |name: &RecordName, side: Side| definition.exchanges[side] == name.exchange;
@@ -130,7 +130,8 @@ impl Tenant {
                     .await?;
                 for (mapping, pair) in found {
                     if other.is_none_or(|other| mapping.objects[side.other()] == other.object) {
-                        let names = (definition.name.clone(), definition.relation.clone());
+                        let has = pair.half(side.other()).id.clone();
+                        let names = (definition.name.clone(), definition.relation.clone(), has);
                         pairs.entry(pair.id).or_insert(names);
                     }
                 }
@@ -141,7 +142,7 @@ impl Tenant {
             None => Counterpart::NotMade,
         };
         let (mut linked, mut refused) = (Vec::new(), None);
-        for (pair, (sync, relation)) in pairs {
+        for (pair, (sync, relation, has)) in pairs {
             let told = self
                 .leased(&relation, wait, async |lease| {
                     self.ledger.set_counterpart(lease, pair, &counterpart).await
@@ -150,6 +151,10 @@ impl Tenant {
             let (record, other) = (record.clone(), other.cloned());
             match told {
                 Ok(()) => linked.push(Linked { record, sync, counterpart: other }),
+                Err(NotLinked::HasCounterpart(first)) => {
+                    let why = NotLinked::HasCounterpart(has.unwrap_or(first));
+                    refused = refused.or(Some(LinkRefused { record, other, sync, why }));
+                }
                 Err(why) => refused = refused.or(Some(LinkRefused { record, other, sync, why })),
             }
         }

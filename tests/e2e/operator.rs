@@ -228,6 +228,7 @@ fn a_person_says_which_record_is_the_counterpart_of_another() {
     let error = other_way.error().unwrap();
     assert_eq!((&error["code"], &error["error"]), (&json!("invalid"), &json!(told)));
     world.run(&["link", "new", &contact]).fails(1, &["has a counterpart"]);
+    world.run(&["link", "set", &contact, "person:p1"]).fails(1, &["no sync knows the record person:p1"]);
     world.run(&["link", "set", "contact:99", &person]).fails(1, &["no sync knows the record contact:99"]);
     world.run(&["link", "set", "contact", &person]).fails(2, &["'contact' names no record"]);
     world.run(&["link", "new", &contact, "--sync", "HelloMars"]).fails(2, &["unknown sync 'HelloMars'"]);

@@ -99,7 +99,9 @@ pub enum TenantError {
     #[error(transparent)]
     Rerun(#[from] RerunError),
     /// A record is in no sync.
-    #[error("no sync knows the record {0}; a record gets into one with the first run that reads it")]
+    #[error(
+        "no sync knows the record {0}; a record gets into one with the first run that reads it, a dry run too"
+    )]
     NoPair(String),
     /// A record was not linked by hand.
     #[error(transparent)]

@@ -83,9 +83,15 @@ pub(super) fn became_another(mapping: &ObjectMapping, pair: &Pair, side: Side) -
     had && has
 }
 
-/// Whether a linked record without identifiers, before and now, has nothing left of what it had.
-pub(super) fn became_another_unnamed(mapping: &ObjectMapping, pair: &Pair, side: Side) -> bool {
-    pair.is_linked() && is_unnamed(mapping, pair, side) && has_nothing_left(mapping, pair, side)
+/// Whether a linked record has nothing left of what it had, also where it had no identifier, or has none now.
+pub(super) fn has_become_another(mapping: &ObjectMapping, pair: &Pair, side: Side) -> bool {
+    let left = |slot: &Slot| {
+        let settled = pair.agreed(*slot).and_then(|agreed| agreed.half(side));
+        let own = text(mapping, side, *slot, pair.current(side, *slot));
+        let other = text(mapping, side.other(), *slot, pair.current(side.other(), *slot));
+        own.is_some() && (own == text(mapping, side, *slot, settled) || own == other)
+    };
+    pair.is_linked() && !mapping.identifiers.iter().any(left) && has_nothing_left(mapping, pair, side)
 }
 
 /// Whether a record has no identifier, and had none when it was settled.

@@ -36,7 +36,7 @@ impl Session<'_> {
         let stranger = |side: &Side| {
             remote(side)
                 && (identity::became_another(mapping, pair, *side)
-                    || identity::became_another_unnamed(mapping, pair, *side))
+                    || identity::has_become_another(mapping, pair, *side))
         };
         if let Some(side) = Side::BOTH.into_iter().find(stranger) {
             let id = pair.half(side).id.as_deref().unwrap_or_default();

@@ -116,27 +116,7 @@ impl Tenant {
         sync: Option<&str>,
         wait: bool,
     ) -> Result<Vec<Linked>, TenantError> {
-        // By pair, with its sync and relation, and the record on the other side.
-        let mut pairs: BTreeMap<PairId, (String, String, Option<String>)> = BTreeMap::new();
-        for definition in self.definitions(sync).await? {
-            for side in Side::BOTH {
-                let joins = |name: &RecordName, side: Side| definition.exchanges[side] == name.exchange;
-                if !joins(record, side) || !other.is_none_or(|other| joins(other, side.other())) {
-                    continue;
-                }
-                let found = self
-                    .ledger
-                    .pairs_of_record(Some(&definition.relation), side, &record.object, &record.id)
-                    .await?;
-                for (mapping, pair) in found {
-                    if other.is_none_or(|other| mapping.objects[side.other()] == other.object) {
-                        let has = pair.half(side.other()).id.clone();
-                        let names = (definition.name.clone(), definition.relation.clone(), has);
-                        pairs.entry(pair.id).or_insert(names);
-                    }
-                }
-            }
-        }
+        let pairs = self.pairs_to_link(record, other, sync).await?;
         let counterpart = match other {
             Some(other) => Counterpart::Record(other.id.clone()),
             None => Counterpart::NotMade,
@@ -161,7 +141,43 @@ impl Tenant {
         match refused {
             _ if !linked.is_empty() => Ok(linked),
             Some(refused) => Err(TenantError::NotLinked(refused)),
-            None => Err(TenantError::NoPair(record.to_string())),
+            None => {
+                // The record is known, and the other one is of no object that it is joined with.
+                let known = !self.pairs_to_link(record, None, sync).await?.is_empty();
+                let unknown = other.filter(|_| known).unwrap_or(record);
+                Err(TenantError::NoPair(unknown.to_string()))
+            }
         }
+    }
+
+    /// The pairs of a record in syncs that join it with the object of the other one: with sync and relation, and the id of
+    /// the record on the other side.
+    async fn pairs_to_link(
+        &self,
+        record: &RecordName,
+        other: Option<&RecordName>,
+        sync: Option<&str>,
+    ) -> Result<BTreeMap<PairId, (String, String, Option<String>)>, TenantError> {
+        let mut pairs: BTreeMap<PairId, (String, String, Option<String>)> = BTreeMap::new();
+        for definition in self.definitions(sync).await? {
+            for side in Side::BOTH {
+                let joins = |name: &RecordName, side: Side| definition.exchanges[side] == name.exchange;
+                if !joins(record, side) || !other.is_none_or(|other| joins(other, side.other())) {
+                    continue;
+                }
+                let found = self
+                    .ledger
+                    .pairs_of_record(Some(&definition.relation), side, &record.object, &record.id)
+                    .await?;
+                for (mapping, pair) in found {
+                    if other.is_none_or(|other| mapping.objects[side.other()] == other.object) {
+                        let has = pair.half(side.other()).id.clone();
+                        let names = (definition.name.clone(), definition.relation.clone(), has);
+                        pairs.entry(pair.id).or_insert(names);
+                    }
+                }
+            }
+        }
+        Ok(pairs)
     }
 }

@@ -541,6 +541,36 @@ async fn a_create_that_is_answered_with_the_record_of_another_one_links_nobody()
     }
 }
 
+/// The same of two people of whom one or both have no identifier: the values that are told are those of the other one.
+#[tokio::test]
+async fn a_create_without_identifiers_that_is_answered_with_another_one_links_nobody() {
+    for named in [false, true] {
+        let mut world = World::new().await;
+        world.right.character.can_find = false;
+        let people = ["ann", "bea"].map(|name| {
+            let email = if named && name == "ann" { text("ann@example.org") } else { Value::Null };
+            let values = [("email", email), ("name", text(name)), ("phone", text(&format!("of {name}")))];
+            (name, world.left.put("contact", &values, "2020-01-01"))
+        });
+        world.right.fault("execute", 1, Fault::SwapsAnswers);
+        world.run().await;
+        for _ in 0..2 {
+            world.clock.advance(Duration::from_secs(86_400));
+            world.run().await;
+        }
+        assert_eq!(world.right.records("person").len(), 2, "named: {named}");
+        for (name, left) in people {
+            world.left.edit("contact", &left, "phone", text(&format!("new of {name}")), "2026-02-01");
+        }
+        world.run().await;
+        for (_, person) in world.right.records("person") {
+            let Some(Value::Text(name)) = person.values.get("full") else { panic!("{person:?}") };
+            assert_eq!(person.values.get("tel"), Some(&text(&format!("new of {name}"))), "named: {named}");
+        }
+        world.assert_quiet().await;
+    }
+}
+
 /// What the operator says of the counterpart of the only record that is held.
 async fn tell(world: &World, counterpart: &Counterpart) -> Result<(), NotLinked> {
     let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();

@@ -1,6 +1,7 @@
 //! Answer: validates and interprets the outcome of a change by the rules of the plugin interface. Pure: no
 //! I/O.
 
+use super::change::Change;
 use super::definition::ObjectMapping;
 use super::identity;
 use super::number::Slot;
@@ -11,7 +12,7 @@ use super::reason::Reason;
 use super::report::Row;
 use super::subject::{InvalidAnswer, RecordRef, RemoteSaid};
 use super::unfit::is_unfit_id;
-use entente_core::{Reference, Side};
+use entente_core::{Reference, Side, Value};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -78,13 +79,11 @@ impl<'a> Answers<'a> {
                 let said = RemoteSaid { code: Some(code), text: reason };
                 Meaning::Refused(Reason::Refused { side: self.target, said, fields })
             }
-            // To a create it names what is there already.
-            Outcome::Stale(row) if matches!(action, Action::Update(_)) => match self.claimed(action, &row.id)
-            {
+            // To a create it names what is there already, which may be the counterpart of another record.
+            Outcome::Stale(row) => match self.claimed(action, &row.id) {
                 Some(reason) => Meaning::BelongsToAnother(reason),
                 None => Meaning::Stale(row),
             },
-            Outcome::Stale(row) => Meaning::Stale(row),
             Outcome::Converted(reference) => self.converted(reference),
             // The first send may have succeeded: the next run sends it again under its idempotency key.
             Outcome::Retry { .. } if unanswered && *action == Action::Create => Meaning::Open,
@@ -143,8 +142,9 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// The creates whose answers tell none of the identifiers that were sent with them, and some that were sent with another
-/// create of the order: the ids of two records were exchanged, say. An answer that tells no identifiers shows nothing.
+/// The creates whose answers are those of other creates of the order: the ids of two records were exchanged, say. They tell
+/// identifiers of another one and none of their own, or, without any, nothing but what was sent with another one. An answer
+/// that tells no values shows nothing.
 pub(super) fn mistaken(
     mapping: &ObjectMapping,
     target: Side,
@@ -152,27 +152,33 @@ pub(super) fn mistaken(
     slots: &[Slot],
     answers: &[Answer],
 ) -> HashSet<String> {
-    let mut sent: Option<HashMap<MatchKey, &str>> = None;
     let creates = || outgoing.values().map(|entry| &entry.change).filter(|of| of.action == Action::Create);
+    let mut sent: Option<HashMap<MatchKey, &str>> = None;
     let mut mistaken = HashSet::new();
     for Answer { change, outcome } in answers {
         let (Outcome::Created(written) | Outcome::Unchanged(written)) = outcome else { continue };
-        let own = outgoing.get(change).filter(|entry| entry.change.action == Action::Create);
+        let own = outgoing.get(change).map(|entry| &entry.change).filter(|of| of.action == Action::Create);
         let Some(own) = own else { continue };
-        let told = |slot: Slot| {
-            let column = slots.iter().position(|of| *of == slot)?;
-            written.values.get(column)?.as_ref()
-        };
-        let as_sent = |slot: &Slot| {
-            let field = own.change.fields.iter().find(|field| field.slot == *slot);
-            field.is_some_and(|field| !field.value.is_blank() && told(*slot) == Some(&field.value))
-        };
-        if mapping.identifiers.iter().any(as_sent) {
+        let told = |slot: Slot| told(written, slots, slot);
+        if mapping.identifiers.iter().any(|slot| told(*slot).is_some_and(|value| carried(own, *slot, value)))
+        {
             continue;
         }
         let keys = identity::keys(mapping, target, told);
-        let own_keys = identity::keys_sent(mapping, &own.change);
-        if own_keys.is_empty() || keys.iter().any(|key| own_keys.contains(key)) {
+        let own_keys = identity::keys_sent(mapping, own);
+        if keys.is_empty() {
+            let values: Vec<(Slot, &Value)> =
+                slots.iter().filter_map(|slot| Some((*slot, told(*slot)?))).collect();
+            let all = |of: &Change| {
+                !values.is_empty() && values.iter().all(|(slot, value)| carried(of, *slot, value))
+            };
+            let none = !values.iter().any(|(slot, value)| carried(own, *slot, value));
+            if none && creates().any(all) {
+                mistaken.insert(change.clone());
+            }
+            continue;
+        }
+        if keys.iter().any(|key| own_keys.contains(key)) {
             continue;
         }
         let sent = sent.get_or_insert_with(|| {
@@ -184,6 +190,17 @@ pub(super) fn mistaken(
         }
     }
     mistaken
+}
+
+/// A value that an answer tells, unless it is blank.
+fn told<'w>(written: &'w Written, slots: &[Slot], slot: Slot) -> Option<&'w Value> {
+    let column = slots.iter().position(|of| *of == slot)?;
+    written.values.get(column)?.as_ref().filter(|value| !value.is_blank())
+}
+
+/// Whether a change was sent with this value.
+fn carried(change: &Change, slot: Slot, value: &Value) -> bool {
+    change.fields.iter().any(|field| field.slot == slot && field.value == *value)
 }
 
 #[cfg(test)]
@@ -244,6 +261,8 @@ mod tests {
             (&update, Outcome::Updated(written("taken")), duplicate(counterpart(), "taken")),
             (&merged_into, Outcome::Updated(written("taken")), made(Execution::Updated, "taken")),
             (&update, Outcome::Stale(row("taken")), duplicate(counterpart(), "taken")),
+            (&Action::Create, Outcome::Stale(row("taken")), duplicate(counterpart(), "taken")),
+            (&Action::Create, Outcome::Stale(row("alone")), Meaning::Stale(row("alone"))),
             (&update, Outcome::Stale(row("a")), Meaning::Stale(row("a"))),
         ];
         for (action, outcome, expected) in table {

@@ -105,7 +105,7 @@ pub enum TenantError {
     NoPair(String),
     /// A record was not linked by hand.
     #[error(transparent)]
-    NotLinked(LinkRefused),
+    NotLinked(Box<LinkRefused>),
     /// The integration is disabled.
     #[error("the integration '{0}' is disabled")]
     Disabled(String),

@@ -140,7 +140,7 @@ impl Tenant {
         }
         match refused {
             _ if !linked.is_empty() => Ok(linked),
-            Some(refused) => Err(TenantError::NotLinked(refused)),
+            Some(refused) => Err(TenantError::NotLinked(Box::new(refused))),
             None => {
                 // The record is known, and the other one is of no object that it is joined with.
                 let known = !self.pairs_to_link(record, None, sync).await?.is_empty();

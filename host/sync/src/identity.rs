@@ -91,7 +91,8 @@ pub(super) fn has_become_another(mapping: &ObjectMapping, pair: &Pair, side: Sid
         let other = text(mapping, side.other(), *slot, pair.current(side.other(), *slot));
         own.is_some() && (own == text(mapping, side, *slot, settled) || own == other)
     };
-    pair.is_linked() && !mapping.identifiers.iter().any(left) && has_nothing_left(mapping, pair, side)
+    // The plain comparison first: it ends most rows without folding their identifiers.
+    pair.is_linked() && has_nothing_left(mapping, pair, side) && !mapping.identifiers.iter().any(left)
 }
 
 /// Whether a record has no identifier, and had none when it was settled.

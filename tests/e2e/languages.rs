@@ -84,6 +84,10 @@ fn installed(name: &str) -> Option<Home> {
         "it can look records up by identifiers",
         "it uses the secrets that you grant",
     ]);
+    // The adapter of both is written in Rust, the plugin is not.
+    let inspected = home.run(&["plugin", "inspect", &text(&component), "--json"]).well().json();
+    let language = &inspected["producers"]["language"];
+    assert!(language.is_null() || *language == json!(["JavaScript"]), "{inspected}");
     Some(home)
 }
 

@@ -9,7 +9,7 @@ use entente_sync::Remedy;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use wasmparser::{Encoding, KnownCustom, Parser, Payload};
+use wasmparser::{CustomSectionReader, Encoding, KnownCustom, Parser, Payload};
 
 /// The result of static validation: what is known of a plugin without running it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,7 +31,8 @@ pub struct Inspection {
     pub asks: Vec<Capability>,
     /// Every interface that it imports, by its full name.
     pub imports: Vec<String>,
-    /// The languages and tools that produced it, with versions, where the file says so.
+    /// The languages and tools that produced it, with versions, where the file says so: what it says of itself, or of its first
+    /// module. Other modules are adapters and libraries of the tool chain, in whatever language.
     pub producers: BTreeMap<String, Vec<String>>,
     /// Functions in all its modules.
     pub functions: u64,
@@ -204,6 +205,7 @@ pub(crate) fn inspect_if<E: From<InspectError>>(
         imports: counted.imports,
         producers: counted
             .producers
+            .told()
             .into_iter()
             .map(|(field, values)| (field, values.into_iter().collect()))
             .collect(),
@@ -281,7 +283,55 @@ struct Counted {
     manifest: Option<Manifest>,
     imports: Vec<String>,
     exports: Vec<String>,
-    producers: BTreeMap<String, BTreeSet<String>>,
+    producers: Producers,
+}
+
+/// Names of languages and tools by kind.
+type Named = BTreeMap<String, BTreeSet<String>>;
+
+/// What a component says of how it was made.
+#[derive(Default)]
+struct Producers {
+    /// Of the component itself.
+    own: Named,
+    /// Of its first module, which its author's code is compiled to.
+    first: Named,
+    /// How many modules have begun.
+    modules: u64,
+    /// The depth of the module that is being read.
+    within: Option<u64>,
+}
+
+impl Producers {
+    /// A section of the component, or of the module in it that is being read.
+    fn take(&mut self, section: &CustomSectionReader<'_>, depth: u64) {
+        let named = match self.within {
+            None if depth == 1 => &mut self.own,
+            Some(2) if depth == 2 && self.modules == 1 => &mut self.first,
+            _ => return,
+        };
+        // Informational only: what cannot be parsed is ignored.
+        let KnownCustom::Producers(fields) = section.as_known() else { return };
+        for field in fields.into_iter().flatten() {
+            for value in field.values.into_iter().flatten() {
+                if named.values().map(BTreeSet::len).sum::<usize>() < PRODUCERS {
+                    let text = clean(format!("{} {}", value.name, value.version).trim(), 100);
+                    named.entry(clean(field.name, 100)).or_default().insert(text);
+                }
+            }
+        }
+    }
+
+    /// What is so of the plugin. A component that names its language was made of modules in others: an interpreter, say.
+    fn told(self) -> Named {
+        let Self { mut own, first, .. } = self;
+        if !own.contains_key("language") {
+            for (kind, names) in first {
+                own.entry(kind).or_default().extend(names);
+            }
+        }
+        own
+    }
 }
 
 fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
@@ -294,11 +344,16 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
         match payload.map_err(damaged)? {
             Payload::Version { encoding, .. } if encoding == Encoding::Component || depth > 0 => {
                 depth += 1;
+                if encoding == Encoding::Module {
+                    counted.producers.modules += 1;
+                    counted.producers.within = Some(depth);
+                }
                 if depth > limits.nesting {
                     return Err(limits.nesting(Some(depth)).into());
                 }
             }
             Payload::End(_) => {
+                counted.producers.within = None;
                 depth = depth.saturating_sub(1);
                 ended = depth == 0;
             }
@@ -331,19 +386,7 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
                     return Err(ManifestError("it occurs twice".to_owned()).into());
                 }
             }
-            Payload::CustomSection(section) => {
-                // Informational only: what cannot be parsed is ignored.
-                if let KnownCustom::Producers(fields) = section.as_known() {
-                    for field in fields.into_iter().flatten() {
-                        for value in field.values.into_iter().flatten() {
-                            if counted.producers.values().map(BTreeSet::len).sum::<usize>() < PRODUCERS {
-                                let text = clean(format!("{} {}", value.name, value.version).trim(), 100);
-                                counted.producers.entry(clean(field.name, 100)).or_default().insert(text);
-                            }
-                        }
-                    }
-                }
-            }
+            Payload::CustomSection(section) => counted.producers.take(&section, depth),
             _ => {}
         }
     }
@@ -423,6 +466,40 @@ mod tests {
         assert_eq!(found.asks, [Capability::Http, Capability::Log, Capability::EmptyWasi]);
         assert_eq!(found.imports, imports);
         assert_eq!(found.digest.len(), 64);
+    }
+
+    /// A section with short contents.
+    fn section(id: u8, content: &[u8]) -> Vec<u8> {
+        [&[id, content.len() as u8][..], content].concat()
+    }
+
+    /// What made something: kinds with a name each.
+    fn made(producers: &[(&str, &str)]) -> Vec<u8> {
+        let text = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
+        let mut content = [text("producers"), vec![producers.len() as u8]].concat();
+        for (kind, name) in producers {
+            content.extend([text(kind), vec![1], text(name), text("")].concat());
+        }
+        section(0, &content)
+    }
+
+    #[test]
+    fn the_language_is_that_of_the_component_or_of_its_first_module_and_not_of_an_adapter() {
+        let module =
+            |producers: &[(&str, &str)]| section(1, &[&b"\0asm\x01\0\0\0"[..], &made(producers)].concat());
+        let told = |modules: &[&[(&str, &str)]], own: &[(&str, &str)]| {
+            let exports = ours(DRAFT[0].required);
+            let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
+            let modules: Vec<u8> = modules.iter().flat_map(|producers| module(producers)).collect();
+            let whole = [component(&[], &exports), modules, made(own)].concat();
+            look(&whole).unwrap().producers.remove("language").unwrap_or_default().join(", ")
+        };
+        let (rust, c) = (&[("language", "Rust")][..], &[("language", "C11")][..]);
+        let tool = &[("processed-by", "wit-component")][..];
+        assert_eq!(told(&[rust, tool], tool), "Rust");
+        assert_eq!(told(&[tool, rust, c], tool), "", "as componentize-py makes it: the adapter is in Rust");
+        assert_eq!(told(&[c, rust], &[("language", "JavaScript")]), "JavaScript");
+        assert_eq!(told(&[], &[]), "");
     }
 
     #[test]

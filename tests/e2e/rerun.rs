@@ -77,7 +77,7 @@ fn what_was_planned_and_needs_no_writing_any_more_is_told() {
     world.edit_person("2020-03-02T00:00:00Z", &world.person("a@example.org").id, json!({ "city": "Lund" }));
     let applied = world.run(&["run", "apply", &plan]).exits(3).says(&[
         "0 changes written",
-        "1 left out",
+        "written\n1 left out:",
         "there is nothing to write any more",
     ]);
     assert!(applied.stdout.contains("update city = Lund"), "{applied}");
@@ -119,7 +119,7 @@ fn records_that_a_run_made_are_deleted_when_their_number_is_named() {
     world.run(&["run", "undo", "1"]).exits(3).says(&[
         "notice: ",
         "--delete 3",
-        "3 left out",
+        "written\n3 left out:",
         "the number of deletions was not agreed",
     ]);
     let undone = world.run(&["run", "undo", "1", "--delete", "3", "--json"]);

@@ -171,7 +171,7 @@ fn again_text(detail: &RunDetail) -> String {
 fn left_out_text(detail: &RunDetail) -> String {
     let left_out = detail.left_out.as_ref().filter(|left_out| !left_out.rows.is_empty());
     let text = |left_out: &Page<ChangeView>| {
-        format!(", {} left out:\n{}", left_out.total.unwrap_or_default(), left_out_table(left_out))
+        format!("\n{} left out:\n{}", left_out.total.unwrap_or_default(), left_out_table(left_out))
     };
     left_out.map(text).unwrap_or_default()
 }

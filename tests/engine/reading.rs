@@ -4,8 +4,8 @@ use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::Unresolved;
 use entente_sync::{
-    ChangeTimes, ExchangeError, Feature, Observer, OperatorLedger as _, Reading, RunOptions, RunStatus,
-    Scope, Side, Sides, Step, codes,
+    ChangeTimes, ExchangeError, Feature, Notice, Observer, Oddity, OperatorLedger as _, Reading, RunOptions,
+    RunStatus, Scope, Side, Sides, Step, codes,
 };
 use std::sync::Mutex;
 use std::time::Duration;
@@ -48,6 +48,38 @@ async fn of_two_copies_of_a_record_in_one_report_the_newer_one_counts() {
         assert_eq!(world.left.value("contact", &left, "name"), text("Ann Lee"), "full: {full}");
         assert_eq!(world.right.value("person", &right, "full"), text("Ann Lee"), "full: {full}");
         world.assert_quiet().await;
+    }
+}
+
+/// Without change times nothing says which of the two is newer: the later one counts, and the run says so.
+#[tokio::test]
+async fn two_copies_of_a_record_without_change_times_are_told() {
+    for times in [ChangeTimes::None, ChangeTimes::Record] {
+        let mut world = World::new().await;
+        world.right.character.times = times;
+        let right = world.right.put(
+            "person",
+            &[("mail", text("a@example.org")), ("full", text("Ann"))],
+            "2020-01-01",
+        );
+        let same =
+            world.right.put("person", &[("mail", text("b@example.org")), ("full", text("Bo"))], "2020-01-01");
+        world.run().await;
+        world.right.keep_copy("person", &right);
+        world.right.keep_copy("person", &same);
+        world.right.edit("person", &right, "full", text("Ann Lee"), "2026-01-02");
+        let run = world.run_with(RunOptions::sync(Reading::Full)).await;
+        world.right.drop_copies();
+        let twice = |notice: &&Notice| {
+            matches!(
+                notice,
+                Notice::InvalidAnswers { side: Side::Right, what: Oddity::ToldTwice, count: 1, .. }
+            )
+        };
+        let told = run.notices.iter().filter(twice).count();
+        assert_eq!(told, usize::from(times == ChangeTimes::None), "{times:?}: {:?}", run.notices);
+        let run = world.run().await;
+        assert_eq!(run.notices.iter().filter(twice).count(), 0, "once is not twice");
     }
 }
 

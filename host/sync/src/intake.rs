@@ -7,6 +7,7 @@ use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::filter::{Candidate, better, takes_part};
 use super::identity;
+use super::notice::Oddity;
 use super::number::{Column, MappingId, PairId, Slot};
 use super::pair::{Half, MatchKey, Pair, Status};
 use super::progress::Progress;
@@ -24,6 +25,21 @@ use std::collections::BTreeMap;
 fn is_older_copy(half: &Half, row: &Row, arrival: Arrival) -> bool {
     let earlier = matches!((row.changed, half.changed), (Some(told), Some(known)) if told < known);
     earlier && half.read == Some(arrival.run) && half.deleted.is_none()
+}
+
+/// Whether a report tells a record once more with other values, and nothing says which of the two is newer.
+fn is_told_twice(pair: &Pair, side: Side, row: &Row, columns: &[(Slot, Column)], arrival: Arrival) -> bool {
+    let half = pair.half(side);
+    let undated = row.changed.is_none() && half.changed.is_none() && row.times.iter().all(Option::is_none);
+    let known = |slot: Slot| {
+        let agreed = || pair.agreed(slot).and_then(|agreed| agreed.half(side));
+        half.seen(slot).map(|seen| &seen.value).or_else(agreed)
+    };
+    let differs = |slot: Slot| value_at(columns, row, slot).is_some_and(|value| known(slot) != Some(value));
+    undated
+        && half.read == Some(arrival.run)
+        && half.deleted.is_none()
+        && columns.iter().any(|(slot, _)| differs(*slot))
 }
 
 impl Session<'_> {
@@ -236,6 +252,11 @@ impl Session<'_> {
                 && known.is_some_and(|entry| is_older_copy(work.pairs[entry].half(side), row, arrival))
             {
                 continue;
+            }
+            if purpose == Purpose::Report
+                && known.is_some_and(|entry| is_told_twice(&work.pairs[entry], side, row, &columns, arrival))
+            {
+                self.run.invalid_answers(side, object, Oddity::ToldTwice, 1);
             }
             if !inside {
                 // A record outside the filter is not matched, except with a create of ours that was never

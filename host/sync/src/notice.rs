@@ -165,6 +165,8 @@ pub enum Oddity {
     RefusedWithoutFields,
     /// A change was answered more than once; the first answer counts.
     AnsweredTwice,
+    /// A record was told twice in one run, with other values and without change times; what came later counts.
+    ToldTwice,
     /// A create was answered with the identifiers of another one of its order. Which record it has made is not taken from
     /// that; it is found out as where no answer came.
     OfAnotherChange,
@@ -186,6 +188,8 @@ impl Notice {
             }
             Notice::NewFields { required, .. } if *required > 0 => vec![Remedy::Apply],
             Notice::OrderFailed { remedies, .. } => remedies.clone(),
+            // A list that moves while it is read is nobody's mistake.
+            Notice::InvalidAnswers { what: Oddity::ToldTwice, .. } => Vec::new(),
             Notice::CannotCollect { .. } | Notice::InvalidAnswers { .. } => vec![Remedy::ReportToAuthor],
             Notice::DeletesNotAgreed { run, deletes } => {
                 vec![Remedy::UndoRun { run: *run, deletes: *deletes }]

@@ -496,6 +496,9 @@ impl Names<'_> {
             Oddity::RefusedWithoutFields => format!(
                 "{name} took {count} changes of {object} but for some fields, and did not say which; what it kept shows with its next report"
             ),
+            Oddity::ToldTwice => format!(
+                "{name} told {count} records of {object} twice in this run, with other values the second time and without change times: what came later counts"
+            ),
             Oddity::OfAnotherChange => format!(
                 "{name} answered {count} new records of {object} with the identifiers of others that were sent with them; what was made is found out"
             ),

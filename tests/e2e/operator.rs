@@ -224,7 +224,7 @@ fn a_person_says_which_record_is_the_counterpart_of_another() {
     let refusal = world.run(&["link", "set", &contact, &person]);
     refusal.fails(1, &["has a counterpart in HelloWorld already", &linked]);
     let other_way = world.run(&["link", "set", &person, &contact, "--json"]).exits(1);
-    let told = format!("{person} has a counterpart in HelloWorld already, with the id {}", &contact[8..]);
+    let told = format!("{person} has a counterpart in HelloWorld already: {contact}");
     let error = other_way.error().unwrap();
     assert_eq!((&error["code"], &error["error"]), (&json!("invalid"), &json!(told)));
     world.run(&["link", "new", &contact]).fails(1, &["has a counterpart"]);
@@ -240,6 +240,12 @@ fn a_person_says_which_record_is_the_counterpart_of_another() {
     world.sync(&["--dry-run"]);
     let lee = format!("contact:{}", world.find("contact", "email", "lee@example.org").id);
     let other = format!("HelloWorld/person:{other}");
+    world
+        .run(&["link", "new", &lee])
+        .fails(1, &["no order to make a counterpart of contact:", "entente sync"]);
+    world
+        .run(&["link", "set", &lee, &person])
+        .fails(1, &[&format!("{person} has a counterpart in HelloWorld already: {contact}")]);
     let told = world.run(&["link", "set", &lee, &other]).well();
     told.says(&[&format!("{lee} is linked with {other}"), "entente sync HelloWorld"]);
     world.run(&["link", "set", &lee, &other]).fails(1, &["has a counterpart"]);

@@ -122,8 +122,10 @@ pub enum NotLinked {
     Filtered,
     /// Orders for one of both are under way, and the next run asks what became of them.
     UnderWay,
-    /// No create was sent for the record that was never answered.
+    /// Every create that was sent for the record was answered.
     NothingOpen,
+    /// No create was ever sent for the record.
+    NeverSent,
 }
 
 /// Filter over open conflicts.

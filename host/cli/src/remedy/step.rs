@@ -258,7 +258,11 @@ impl Given {
             }
             Remedy::LinkRecord { sync, record } => {
                 let words = self.entente("link set").word(record).plain("COUNTERPART").option("--sync", sync);
-                step("if you know its counterpart, say which it is", words)
+                let form = match record.split_once('/') {
+                    Some(_) => "OBJECT:ID, a record of the hub",
+                    None => "INTEGRATION/OBJECT:ID",
+                };
+                step(format!("if you know its counterpart ({form}), say which it is"), words)
             }
             Remedy::LinkAnew { sync, record } => step(
                 "if you know that it was not made, let it be made",

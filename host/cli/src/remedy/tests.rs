@@ -95,6 +95,7 @@ fn of_installation_and_runs() -> Vec<Remedy> {
         Remedy::Retry,
         Remedy::RetryRecord { sync: name(), record: text("HelloWorld/person:p3") },
         Remedy::LinkRecord { sync: name(), record: text("contact:12") },
+        Remedy::LinkRecord { sync: name(), record: text("HelloWorld/person:p3") },
         Remedy::LinkAnew { sync: name(), record: text("HelloWorld/person:p3") },
         Remedy::ShowWaiting { sync: name() },
     ]
@@ -209,7 +210,8 @@ fn every_remedy_has_words_and_a_command() {
     see what failed, and when it is tried again: entente retry --sync shop
     try again (--all for all of them): entente retry RECORD
     try it again: entente retry HelloWorld/person:p3 --sync shop
-    if you know its counterpart, say which it is: entente link set contact:12 COUNTERPART --sync shop
+    if you know its counterpart (INTEGRATION/OBJECT:ID), say which it is: entente link set contact:12 COUNTERPART --sync shop
+    if you know its counterpart (OBJECT:ID, a record of the hub), say which it is: entente link set HelloWorld/person:p3 COUNTERPART --sync shop
     if you know that it was not made, let it be made: entente link new HelloWorld/person:p3 --sync shop
     see which records are held: entente status shop
     ");

@@ -29,21 +29,20 @@ pub struct LinkRefused {
     pub sync: String,
     /// Why.
     pub why: NotLinked,
+    /// The record that one of both is linked with.
+    pub counterpart: Option<RecordName>,
 }
 
 impl std::fmt::Display for LinkRefused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let record = self.record.shown();
         let other = self.other.as_ref().map_or_else(|| "the other record".to_owned(), RecordName::shown);
-        let told =
-            |id: &str| id.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+        let linked = self.counterpart.as_ref().map_or_else(|| "another record".to_owned(), RecordName::shown);
         match &self.why {
-            NotLinked::HasCounterpart(id) => {
-                write!(f, "{record} has a counterpart in {} already, with the id {}", self.sync, told(id))
+            NotLinked::HasCounterpart(_) => {
+                write!(f, "{record} has a counterpart in {} already: {linked}", self.sync)
             }
-            NotLinked::Taken(id) => {
-                write!(f, "{other} has a counterpart in {} already, with the id {}", self.sync, told(id))
-            }
+            NotLinked::Taken(_) => write!(f, "{other} has a counterpart in {} already: {linked}", self.sync),
             NotLinked::Unreported => match &self.other {
                 Some(_) => write!(f, "no run of {} has read {other}, or it was deleted since", self.sync),
                 None => write!(f, "{record} was deleted"),
@@ -54,6 +53,11 @@ impl std::fmt::Display for LinkRefused {
             NotLinked::UnderWay => write!(
                 f,
                 "an order for {record} or {other} is under way; the next run of {} asks what became of it",
+                self.sync
+            ),
+            NotLinked::NeverSent => write!(
+                f,
+                "no order to make a counterpart of {record} was ever sent in {}: there is nothing to take back, and the next run decides it",
                 self.sync
             ),
             NotLinked::NothingOpen => {
@@ -71,11 +75,19 @@ impl LinkRefused {
         let sync = self.sync.clone();
         match self.why {
             NotLinked::Unreported if self.other.is_some() => vec![Remedy::ReadAll { sync }],
-            NotLinked::UnderWay => vec![Remedy::Sync { sync: Some(sync) }],
+            NotLinked::UnderWay | NotLinked::NeverSent => vec![Remedy::Sync { sync: Some(sync) }],
             NotLinked::NothingOpen => vec![Remedy::RetryRecord { sync, record: self.record.to_string() }],
             _ => vec![Remedy::ShowWaiting { sync }],
         }
     }
+}
+
+/// A pair that a record could be linked in.
+struct Linkable {
+    sync: String,
+    relation: String,
+    /// The record on the other side, where it has one.
+    there: Option<RecordName>,
 }
 
 impl Tenant {
@@ -122,7 +134,7 @@ impl Tenant {
             None => Counterpart::NotMade,
         };
         let (mut linked, mut refused) = (Vec::new(), None);
-        for (pair, (sync, relation, has)) in pairs {
+        for (pair, Linkable { sync, relation, there }) in pairs {
             let told = self
                 .leased(&relation, wait, async |lease| {
                     self.ledger.set_counterpart(lease, pair, &counterpart).await
@@ -131,11 +143,13 @@ impl Tenant {
             let (record, other) = (record.clone(), other.cloned());
             match told {
                 Ok(()) => linked.push(Linked { record, sync, counterpart: other }),
-                Err(NotLinked::HasCounterpart(first)) => {
-                    let why = NotLinked::HasCounterpart(has.unwrap_or(first));
-                    refused = refused.or(Some(LinkRefused { record, other, sync, why }));
+                Err(why) => {
+                    let counterpart = match &why {
+                        NotLinked::Taken(id) => Some(RecordName { id: id.clone(), ..record.clone() }),
+                        _ => there,
+                    };
+                    refused = refused.or(Some(LinkRefused { record, other, sync, why, counterpart }));
                 }
-                Err(why) => refused = refused.or(Some(LinkRefused { record, other, sync, why })),
             }
         }
         match refused {
@@ -150,15 +164,14 @@ impl Tenant {
         }
     }
 
-    /// The pairs of a record in syncs that join it with the object of the other one: with sync and relation, and the id of
-    /// the record on the other side.
+    /// The pairs of a record in syncs that join it with the object of the other one.
     async fn pairs_to_link(
         &self,
         record: &RecordName,
         other: Option<&RecordName>,
         sync: Option<&str>,
-    ) -> Result<BTreeMap<PairId, (String, String, Option<String>)>, TenantError> {
-        let mut pairs: BTreeMap<PairId, (String, String, Option<String>)> = BTreeMap::new();
+    ) -> Result<BTreeMap<PairId, Linkable>, TenantError> {
+        let mut pairs: BTreeMap<PairId, Linkable> = BTreeMap::new();
         for definition in self.definitions(sync).await? {
             for side in Side::BOTH {
                 let joins = |name: &RecordName, side: Side| definition.exchanges[side] == name.exchange;
@@ -171,9 +184,16 @@ impl Tenant {
                     .await?;
                 for (mapping, pair) in found {
                     if other.is_none_or(|other| mapping.objects[side.other()] == other.object) {
-                        let has = pair.half(side.other()).id.clone();
-                        let names = (definition.name.clone(), definition.relation.clone(), has);
-                        pairs.entry(pair.id).or_insert(names);
+                        let there = pair.half(side.other()).id.clone().map(|id| RecordName {
+                            exchange: definition.exchanges[side.other()].clone(),
+                            object: mapping.objects[side.other()].clone(),
+                            id,
+                        });
+                        pairs.entry(pair.id).or_insert_with(|| Linkable {
+                            sync: definition.name.clone(),
+                            relation: definition.relation.clone(),
+                            there,
+                        });
                     }
                 }
             }

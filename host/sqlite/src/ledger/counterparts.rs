@@ -23,7 +23,10 @@ pub(super) fn set(
     };
     let creates = open_creates(connection, pair.id)?;
     match counterpart {
-        Counterpart::NotMade if creates.is_empty() => Ok(Err(NotLinked::NothingOpen)),
+        Counterpart::NotMade if creates.is_empty() => Ok(Err(match was_sent(connection, pair.id)? {
+            true => NotLinked::NothingOpen,
+            false => NotLinked::NeverSent,
+        })),
         Counterpart::NotMade => not_made(connection, pair, creates).map(Ok),
         Counterpart::Record(id) => {
             let found = by_records(connection, pair.mapping, source.other(), std::slice::from_ref(id))?.pop();
@@ -72,6 +75,14 @@ fn open_creates(connection: &Connection, pair: PairId) -> Result<Vec<Change>, Wr
     let mut creates = unanswered(connection, &[pair])?;
     creates.retain(|change| change.action == Action::Create);
     Ok(creates)
+}
+
+/// Whether a create of a pair was ever sent. One that was said to have made nothing counts as sent: it was planned and settled.
+fn was_sent(connection: &Connection, pair: PairId) -> Result<bool, WriteError> {
+    const SENT: &str =
+        "SELECT EXISTS (SELECT 1 FROM change INDEXED BY change_pair WHERE pair = ?1 AND action = 'create'
+        AND (sent IS NOT NULL OR status IN ('done', 'failed')))";
+    Ok(connection.prepare_cached(SENT)?.query_row([pair], |row| row.get(0))?)
 }
 
 /// An unanswered create has made nothing: its pair is decided anew, as one that nothing was sent for.

@@ -226,7 +226,12 @@ fn a_version_that_cannot_run_with_the_settings_is_not_taken() {
         .fails(1, &["the setting 'colour' cannot be 'blue'", "--set colour=blue --set colour=VALUE"]);
     assert_eq!(world.run(&["integration", "list", "--json"]).well().json(), before, "nothing was changed");
     let right = ["--set", "region=eu", "--set", "page=2026-01-01", "--set", "colour=red"];
-    world.run(&[&["integration", "upgrade", "Narrow"], &right[..]].concat()).well();
+    let upgraded = world.run(&[&["integration", "upgrade", "Narrow"], &right[..]].concat()).well();
+    upgraded.says(&["back with: ", "set: colour=red, page=2026-01-01, region=eu"]);
+    let upgraded = world.run(&["integration", "upgrade", "Narrow", "--set", "region=us"]).well();
+    upgraded.says(&["Narrow has this version of narrow already, and keeps it", "set: region=us"]);
+    let same = world.run(&["integration", "upgrade", "Narrow"]).well();
+    assert!(same.stdout.trim_end().ends_with("Narrow has this version of narrow already"), "{same}");
     world.run(&["sync", "Narrow"]).well();
     // Back again the settings of now do not fit, which is told at once.
     let output = world.run(&["integration", "rollback", "Narrow"]).well();

@@ -161,6 +161,9 @@ fn upgrade_text(upgraded: &Upgraded, shown: &UpgradeView) -> String {
             wanted.name,
             short(&wanted.digest)
         ),
+        (false, false) if !shown.set.is_empty() => {
+            format!("{name} has this version of {} already, and keeps it", wanted.name)
+        }
         (false, false) => format!("{name} has this version of {} already", wanted.name),
         (false, true) => format!(
             "{name} runs {}{version} ({}…) now, before {before}…; back with: {}",
@@ -169,6 +172,10 @@ fn upgrade_text(upgraded: &Upgraded, shown: &UpgradeView) -> String {
             remedy::command(&Remedy::RollBack { integration: name.clone() })
         ),
     };
+    let set: Vec<String> = shown.set.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if !set.is_empty() {
+        text.push_str(&format!("\nset: {}", set.join(", ")));
+    }
     text.push_str(&asks("+ it", &shown.more));
     text.push_str(&asks("- it no longer", &shown.less));
     if shown.waits {

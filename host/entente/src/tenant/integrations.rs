@@ -80,6 +80,8 @@ pub struct Upgraded {
     pub manifest: Manifest,
     /// What the upgrade comes to.
     pub decision: UpgradeDecision,
+    /// The settings that were set with it, or would be.
+    pub settings: BTreeMap<String, Value>,
     /// Nothing has changed: it asks for more, and nobody has agreed to that.
     pub waits: bool,
 }
@@ -222,10 +224,10 @@ impl Tenant {
             true => before.clone(),
             false => {
                 let grants = decision.grants.clone();
-                configuration.upgrade_integration(name, &plugin.digest, grants, settings).await?
+                configuration.upgrade_integration(name, &plugin.digest, grants, settings.clone()).await?
             }
         };
-        Ok(Upgraded { before, after, plugin, manifest, decision, waits })
+        Ok(Upgraded { before, after, plugin, manifest, decision, settings, waits })
     }
 
     /// Gives an integration back the version of its plugin that it had before, with the grants of that time; also

@@ -5,7 +5,9 @@ use super::plugin::AskView;
 use crate::config::{Grants, Integration};
 use crate::grants::{GrantDifference, SecretPlace};
 use crate::tenant::{Granted, Upgraded};
+use entente_core::Value;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What an integration may reach.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,6 +62,8 @@ pub struct UpgradeView {
     pub upgraded: bool,
     /// Nothing has changed: the version asks for more, which takes agreement.
     pub waits: bool,
+    /// The settings that were set, whether the version has changed or not; none where it waits.
+    pub set: BTreeMap<String, Value>,
     /// What that version asks for and the one before did not.
     pub more: Vec<AskView>,
     /// What the version before asked for and that one does not.
@@ -95,13 +99,14 @@ impl From<&Granted> for GrantView {
 
 impl From<&Upgraded> for UpgradeView {
     fn from(upgraded: &Upgraded) -> Self {
-        let Upgraded { before, after, plugin, decision, waits, .. } = upgraded;
+        let Upgraded { before, after, plugin, decision, settings, waits, .. } = upgraded;
         Self {
             integration: after.clone(),
             before: before.digest.clone(),
             wanted: plugin.digest.clone(),
             upgraded: after.digest != before.digest,
             waits: *waits,
+            set: if *waits { BTreeMap::new() } else { settings.clone() },
             more: AskView::all(&decision.more),
             less: AskView::all(&decision.less),
             widened: (&decision.widened).into(),

@@ -437,8 +437,15 @@ async fn add_integrations(world: &World, examples: &mut Examples) {
     let decision = decide_upgrade(&granted, &before, &after);
     let plugin = configuration.plugin("helloworld").await.unwrap();
     let plugin = InstalledPlugin { digest: "5e".repeat(32), ..plugin };
-    let upgraded =
-        Upgraded { before: granted.clone(), after: granted, plugin, manifest: after, decision, waits: true };
+    let upgraded = Upgraded {
+        before: granted.clone(),
+        after: granted,
+        plugin,
+        manifest: after,
+        decision,
+        settings: BTreeMap::new(),
+        waits: true,
+    };
     examples.add("integration upgrade", &UpgradeView::from(&upgraded));
     let health = Health {
         crashes: 5,

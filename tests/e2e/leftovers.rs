@@ -209,7 +209,11 @@ fn next_steps_are_other_commands_that_do_something_as_they_are_printed() {
     world.run(&["status"]).well().says(&[show]);
     let shown = world.run(&["status", "HelloWorld"]).well();
     assert!(!shown.stdout.contains(show), "{shown}");
-    shown.says(&["next: try it again: entente retry contact:"]);
+    assert!(!shown.stdout.contains("entente retry"), "tried again, it stays a duplicate: {shown}");
+    shown.says(&[
+        "next: change it: entente record set contact:",
+        "next: if it is one too many, delete it: entente record delete contact:",
+    ]);
     world.run(&["sync", "HelloWorld", "--dry-run"]).says(&["nothing to do but for 1 that wait for you"]);
 }
 
@@ -231,6 +235,6 @@ fn a_field_of_the_hub_that_is_defined_later_is_told_with_what_to_do() {
     world.run(&["apply", &file]).well();
     world.run(&["sync", "HelloWorld"]).well().says(&[
         "the hub has a new field 'loyalty' of contact, which is not mapped; it is synced once a file that maps it is applied",
-        "next: see the configuration as a file: entente export",
+        "next: where there is no file of the configuration, write one: entente export > entente.toml",
     ]);
 }

@@ -246,9 +246,13 @@ fn a_person_says_which_record_is_the_counterpart_of_another() {
     world
         .run(&["link", "set", &lee, &person])
         .fails(1, &[&format!("{person} has a counterpart in HelloWorld already: {contact}")]);
+    world.run(&["status"]).says(&["entente run apply"]);
     let told = world.run(&["link", "set", &lee, &other]).well();
     told.says(&[&format!("{lee} is linked with {other}"), "entente sync HelloWorld"]);
     world.run(&["link", "set", &lee, &other]).fails(1, &["has a counterpart"]);
+    // The plan is of before.
+    let status = world.run(&["status"]).says(&["entente sync HelloWorld --dry-run"]);
+    assert!(!status.stdout.contains("run apply"), "{status}");
     world.sync(&[]);
     let (_, remote) = world.everything();
     let lees =

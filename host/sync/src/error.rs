@@ -108,7 +108,7 @@ impl SyncError {
             SyncError::Ledger(error) => error.remedies(),
             SyncError::Exchange { error, .. } => error.remedies.clone(),
             SyncError::Broken { .. } => vec![Remedy::ReportToAuthor],
-            SyncError::NoSuchObject { .. } => vec![Remedy::Apply],
+            SyncError::NoSuchObject { .. } => vec![Remedy::Export, Remedy::Apply],
             SyncError::AnotherAccount { exchange, .. } => vec![
                 Remedy::ChangeIntegration { integration: exchange.clone() },
                 Remedy::RebindSameSystem { integration: exchange.clone() },

@@ -184,9 +184,9 @@ impl Notice {
             ],
             Notice::UnreportedIdentifiers { .. } => vec![Remedy::Sync { sync: Some(sync.to_owned()) }],
             Notice::FieldParked { .. } | Notice::FieldReadOnly { .. } | Notice::NewlyRequired { .. } => {
-                vec![Remedy::Apply]
+                vec![Remedy::Export, Remedy::Apply]
             }
-            Notice::NewFields { required, .. } if *required > 0 => vec![Remedy::Apply],
+            Notice::NewFields { required, .. } if *required > 0 => vec![Remedy::Export, Remedy::Apply],
             Notice::OrderFailed { remedies, .. } => remedies.clone(),
             // A list that moves while it is read is nobody's mistake.
             Notice::InvalidAnswers { what: Oddity::ToldTwice, .. } => Vec::new(),

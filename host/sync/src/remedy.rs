@@ -132,6 +132,10 @@ pub enum Remedy {
     Retry,
     /// Try again one record, which failed or is held.
     RetryRecord { sync: String, record: String },
+    /// Change a record: nothing else helps it.
+    ChangeRecord { record: String },
+    /// Delete a record that is one too many.
+    DeleteRecord { record: String },
     /// Say which record is the counterpart of this one.
     LinkRecord { sync: String, record: String },
     /// Say that what was sent for this record and never answered has made nothing.

@@ -264,6 +264,14 @@ impl Given {
                 };
                 step(format!("if you know its counterpart ({form}), say which it is"), words)
             }
+            Remedy::ChangeRecord { record } => match record.split_once('/') {
+                None => step("change it", self.entente("record set").word(record).plain("FIELD=VALUE")),
+                Some((exchange, _)) => advice(&format!("change it in {exchange}; the next run reads it")),
+            },
+            Remedy::DeleteRecord { record } => match record.split_once('/') {
+                None => step("if it is one too many, delete it", self.entente("record delete").word(record)),
+                Some((exchange, _)) => advice(&format!("if it is one too many, delete it in {exchange}")),
+            },
             Remedy::LinkAnew { sync, record } => step(
                 "if you know that it was not made, let it be made",
                 self.entente("link new").word(record).option("--sync", sync),
@@ -297,9 +305,16 @@ impl Given {
                 let folder = folder.as_deref().map_or_else(|| "DIR".to_owned(), quoted);
                 step("build the plugin", self.entente("plugin build").plain(&folder))
             }
-            Remedy::Apply => step("correct the file and apply it", self.entente("apply FILE")),
+            Remedy::Apply => {
+                let file =
+                    self.values_of("apply").into_iter().find(|word| !word.starts_with('-')).unwrap_or("FILE");
+                step("correct the file and apply it", self.entente("apply").plain(&quoted(file)))
+            }
             Remedy::ApplyPruned => step("take it out of the file, then", self.entente("apply FILE --prune")),
-            Remedy::Export => step("see the configuration as a file", self.entente("export")),
+            Remedy::Export => step(
+                "where there is no file of the configuration, write one",
+                self.entente("export").plain("> entente.toml"),
+            ),
             Remedy::AddTenant { tenant: name } => {
                 step(format!("add the tenant {name}"), tenant("add").word(name))
             }

@@ -94,6 +94,10 @@ fn of_installation_and_runs() -> Vec<Remedy> {
         Remedy::ListFailed { sync: name() },
         Remedy::Retry,
         Remedy::RetryRecord { sync: name(), record: text("HelloWorld/person:p3") },
+        Remedy::ChangeRecord { record: text("contact:12") },
+        Remedy::ChangeRecord { record: text("HelloWorld/person:p3") },
+        Remedy::DeleteRecord { record: text("contact:12") },
+        Remedy::DeleteRecord { record: text("HelloWorld/person:p3") },
         Remedy::LinkRecord { sync: name(), record: text("contact:12") },
         Remedy::LinkRecord { sync: name(), record: text("HelloWorld/person:p3") },
         Remedy::LinkAnew { sync: name(), record: text("HelloWorld/person:p3") },
@@ -129,6 +133,7 @@ fn is_listed(remedy: &Remedy) -> bool {
         Remedy::UndoRun { .. } | Remedy::ListConflicts { .. } | Remedy::SettleConflicts { .. } => true,
         Remedy::SettleConflict { .. } | Remedy::AddWith { .. } | Remedy::RemoveUnasked { .. } => true,
         Remedy::ListFailed { .. } | Remedy::Retry | Remedy::RetryRecord { .. } => true,
+        Remedy::ChangeRecord { .. } | Remedy::DeleteRecord { .. } => true,
         Remedy::ShowWaiting { .. } | Remedy::LinkRecord { .. } | Remedy::LinkAnew { .. } => true,
     }
 }
@@ -179,7 +184,7 @@ fn every_remedy_has_words_and_a_command() {
     build the plugin: entente plugin build DIR
     correct the file and apply it: entente apply FILE
     take it out of the file, then: entente apply FILE --prune
-    see the configuration as a file: entente export
+    where there is no file of the configuration, write one: entente export > entente.toml
     add the tenant acme: entente tenant add acme
     get it back: entente tenant add acme --from acme.tar
     remove the tenant acme, with all its data: entente tenant remove acme
@@ -210,6 +215,10 @@ fn every_remedy_has_words_and_a_command() {
     see what failed, and when it is tried again: entente retry --sync shop
     try again (--all for all of them): entente retry RECORD
     try it again: entente retry HelloWorld/person:p3 --sync shop
+    change it: entente record set contact:12 FIELD=VALUE
+    change it in HelloWorld; the next run reads it
+    if it is one too many, delete it: entente record delete contact:12
+    if it is one too many, delete it in HelloWorld
     if you know its counterpart (INTEGRATION/OBJECT:ID), say which it is: entente link set contact:12 COUNTERPART --sync shop
     if you know its counterpart (OBJECT:ID, a record of the hub), say which it is: entente link set HelloWorld/person:p3 COUNTERPART --sync shop
     if you know that it was not made, let it be made: entente link new HelloWorld/person:p3 --sync shop
@@ -244,7 +253,7 @@ fn every_command_is_one_of_this_program() {
             // Several ways to say it, and one that depends on what was given.
             continue;
         }
-        let numbers = command.replace("LIMIT=VALUE", "cpu-time=1s");
+        let numbers = command.replace("LIMIT=VALUE", "cpu-time=1s").replace(" > entente.toml", "");
         let parsed = Cli::try_parse_from(words(&numbers));
         assert!(parsed.is_ok(), "{command}: {}", parsed.unwrap_err());
     }

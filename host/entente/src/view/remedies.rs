@@ -1,7 +1,7 @@
 //! Remedies of single records: what the operator can do about one that failed or is held.
 
 use crate::tenant::RecordName;
-use entente_sync::{Reason, Remedy, Status};
+use entente_sync::{Reason, Remedy, Side, Status};
 
 /// What can be done about a pair of a sync that stands like this. `records`: its records, left first.
 pub(super) fn of_pair(
@@ -19,7 +19,25 @@ pub(super) fn of_pair(
     let record = || records.first().map(RecordName::to_string);
     let link = || record().map(|record| Remedy::LinkRecord { sync: sync(), record });
     let anew = || record().map(|record| Remedy::LinkAnew { sync: sync(), record });
+    let change = || record().map(|record| Remedy::ChangeRecord { record });
+    // What is left of a merge is of the side that has not merged.
+    let delete = |side: Option<Side>| {
+        let of_side = match side {
+            Some(Side::Right) => records.first(),
+            Some(Side::Left) => records.last(),
+            None => records.first(),
+        };
+        of_side.map(|record| Remedy::DeleteRecord { record: record.to_string() })
+    };
     match (status, reason) {
+        // Nothing changes until the record or the mapping is another one.
+        (Status::Failed | Status::Held, Some(Reason::Required { .. })) => {
+            change().into_iter().chain([Remedy::Export, Remedy::Apply]).collect()
+        }
+        (Status::Failed | Status::Held, Some(Reason::DuplicateOf { .. })) => {
+            change().into_iter().chain(delete(None)).collect()
+        }
+        (Status::Held, Some(Reason::Merged { into, .. })) => delete(Some(into.side)).into_iter().collect(),
         (Status::Failed, _) => retry(),
         (Status::Held, Some(Reason::Brake { .. })) => vec![Remedy::LiftBrake { sync: sync() }],
         (Status::Held, Some(Reason::OtherIdentifiers { .. })) => {
@@ -29,16 +47,13 @@ pub(super) fn of_pair(
             Status::Held,
             Some(Reason::AbsenceNotProven { .. } | Reason::NotCheckable { .. } | Reason::NotReadYet { .. }),
         ) => vec![Remedy::ReadAll { sync: sync() }],
-        (Status::Held, Some(Reason::Schema { .. })) => vec![Remedy::Apply],
+        (Status::Held, Some(Reason::Schema { .. })) => vec![Remedy::Export, Remedy::Apply],
         (Status::Held, Some(Reason::FateUnknown { .. })) => {
             std::iter::once(Remedy::ReadAll { sync: sync() }).chain(link()).chain(anew()).collect()
         }
         (Status::Held, Some(Reason::Ambiguous { .. })) => link().into_iter().chain(retry()).collect(),
-        // Matched, or decided, anew: what it collided with may be gone or the policy another one.
-        (
-            Status::Held,
-            Some(Reason::Required { .. } | Reason::DuplicateOf { .. } | Reason::DeletedAndEdited { .. }),
-        ) => retry(),
+        // Decided anew: the policy may be another one.
+        (Status::Held, Some(Reason::DeletedAndEdited { .. })) => retry(),
         // The record that it waits for is held.
         (Status::Todo, Some(Reason::MayBe { .. })) => vec![Remedy::ShowWaiting { sync: sync() }],
         (Status::Todo, Some(_)) => vec![Remedy::Sync { sync: Some(sync()) }],
@@ -49,7 +64,8 @@ pub(super) fn of_pair(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use entente_sync::{Braked, RecordRef, Side};
+    use entente_core::Why;
+    use entente_sync::{Braked, RecordRef};
 
     #[test]
     fn a_record_that_waits_says_what_helps() {
@@ -83,7 +99,17 @@ mod tests {
         };
         assert_eq!(of(Status::Held, Some(&brake)), [Remedy::LiftBrake { sync: sync() }]);
         let duplicate = Reason::DuplicateOf { record: None, preferred: false, became: None };
-        assert_eq!(of(Status::Held, Some(&duplicate)), retry, "it is matched anew");
+        let change = || Remedy::ChangeRecord { record: text() };
+        let delete = || Remedy::DeleteRecord { record: text() };
+        assert_eq!(of(Status::Held, Some(&duplicate)), [change(), delete()], "tried again, it stays one");
+        let field = "mail".to_owned();
+        let required = Reason::Required { side: Side::Right, object: object(), field, why: Why::Same };
+        assert_eq!(of(Status::Held, Some(&required)), [change(), Remedy::Export, Remedy::Apply]);
+        let into = RecordRef::new(Side::Right, "person", "8");
+        let merged = Reason::Merged { from: None, into };
+        let loser: RecordName = "shop/person:7".parse().unwrap();
+        assert_eq!(of_pair("shop", Status::Held, Some(&merged), &[record.clone(), loser]), [delete()]);
+        assert_eq!(of(Status::Held, Some(&merged)), [delete()]);
         let deleted = RecordRef::new(Side::Left, "contact", "12");
         let edited = RecordRef::new(Side::Right, "person", "7");
         let both = Reason::DeletedAndEdited { deleted, edited };

@@ -148,6 +148,15 @@ impl Tally {
 }
 
 impl StatusView {
+    /// Whether all that is pending stands as the last dry run left it: each with a reason. What was linked, settled or put back
+    /// by hand since has none until it is decided.
+    fn is_as_planned(&self) -> bool {
+        let reasons = self.objects.iter().flat_map(|object| &object.tally.reasons);
+        let pending = [Status::Todo, Status::Live].map(Status::word);
+        let known: u64 = reasons.filter(|one| pending.contains(&one.status)).map(|one| one.records).sum();
+        known >= self.total.pending
+    }
+
     fn remedies(&self, now: Timestamp) -> Vec<Remedy> {
         let sync = || self.sync.clone();
         let total = &self.total;
@@ -172,7 +181,10 @@ impl StatusView {
                     && run.status == RunStatus::Done
                     && total.pending > 0 =>
             {
-                next.push(Remedy::ApplyRun { run: run.run })
+                next.push(match self.is_as_planned() {
+                    true => Remedy::ApplyRun { run: run.run },
+                    false => Remedy::PlanSync { sync: sync() },
+                })
             }
             Some(run) if run.status != RunStatus::Running && total.pending > 0 => {
                 next.push(Remedy::Sync { sync: Some(sync()) })

@@ -218,7 +218,8 @@ pub fn definition_from_manual(
             "{why}; add the integration without a sync, and write the mapping in entente.toml{}",
             proposed.notices.iter().map(|notice| format!("\n  {notice}")).collect::<String>()
         );
-        let remedies = [Remedy::AddWithoutSync { integration: integration.to_owned() }, Remedy::Apply];
+        let without = Remedy::AddWithoutSync { integration: integration.to_owned() };
+        let remedies = [without, Remedy::Export, Remedy::Apply];
         found.problem_with(&(usize::MAX..usize::MAX), &part, message, remedies);
     }
     let listed: Vec<_> = proposed.entries.drain(..).map(nowhere).collect();

@@ -40,17 +40,17 @@ fn a_second_account_is_not_written_to_until_its_links_are_forgotten() {
             &[
                 "HelloWorld is not the account that its records are linked with",
                 "nothing was read or written",
-                "entente integration rebind HelloWorld --same-system",
+                "entente integration rebind HelloWorld --same-system --account",
                 "entente integration rebind HelloWorld --forget-links",
             ],
         );
         assert!(everything(&other) == strangers && world.records("contact") == contacts);
     }
     world.run(&["integration", "rebind", "HelloWorld"]).fails(2, &["--same-system"]);
-    world
-        .run(&["integration", "rebind", "HelloWorld", "--forget-links"])
-        .well()
-        .says(&["60 links of HelloWorld are forgotten", "entente sync HelloWorld --dry-run"]);
+    world.run(&["integration", "rebind", "HelloWorld", "--forget-links"]).well().says(&[
+        "60 links of HelloWorld are forgotten, 0 of them of records without identifiers",
+        "entente sync HelloWorld --dry-run",
+    ]);
     world.run(&["sync", "HelloWorld"]).well();
     assert_eq!(other.crm.count(Object::Person), 120, "everybody is in both");
     assert_eq!(world.records("contact").len(), 120);
@@ -65,19 +65,65 @@ fn a_second_account_is_not_written_to_until_its_links_are_forgotten() {
     world.run(&["doctor"]).well();
 }
 
+/// As a shell reads it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[test]
+fn links_of_records_without_identifiers_are_forgotten_only_where_that_is_said() {
+    let world = World::new();
+    fill(&world, 2, "example.org");
+    let nameless = json!({ "last_name": "Nobody" });
+    assert_eq!(world.crm.create(Object::Person, nameless).status, 201);
+    world.sync(&[]).well();
+    let before = world.everything();
+    let forget = ["integration", "rebind", "HelloWorld", "--forget-links"];
+    world.run(&forget).fails(
+        1,
+        &[
+            "1 of 3 linked records of HelloWorld have no identifiers",
+            "rebind HelloWorld --forget-links --yes",
+        ],
+    );
+    world.is_quiet();
+    world.run(&[&forget[..], &["--yes"]].concat()).well().says(&["3 links", "1 of them"]);
+    assert!(world.everything() == before);
+}
+
 #[test]
 fn the_same_account_with_another_name_keeps_its_links() {
     let (world, other) = moved(5);
     world.sync(&[]).fails(1, &["is not the account"]);
-    // The operator says that it is the same one, and goes back to it.
+    // That it is the same one is not believed: both tell their account.
+    let rebind = ["integration", "rebind", "HelloWorld", "--same-system"];
+    let told = world.run(&[&rebind[..], &["--json"]].concat()).exits(1).error().unwrap();
+    let text = told["error"].as_str().unwrap();
+    let accounts: Vec<&str> = text.split_once("it was ").unwrap().1.split(", and is ").collect();
+    let [before, now] = accounts[..] else { panic!("{text}") };
+    let now = now.split_once("; nothing").unwrap().0;
+    assert!(before.ends_with("of hello-crm)") && now.ends_with("of hello-crm)") && before != now, "{text}");
+    let steps: Vec<&str> =
+        told["remedies"].as_array().unwrap().iter().filter_map(|step| step["command"].as_str()).collect();
+    assert!(
+        steps
+            .iter()
+            .any(|step| step.ends_with("--same-system --account NOW".replace("NOW", &quoted(now)).as_str())),
+        "{told}"
+    );
+    assert!(steps.iter().any(|step| step.ends_with("--forget-links")), "{told}");
+    world.sync(&[]).fails(1, &["is not the account"]);
+    world.run(&[&rebind[..], &["--account", before]].concat()).fails(1, &["does not tell the account", now]);
+    // The operator names it, and goes back to the other one.
     world
-        .run(&["integration", "rebind", "HelloWorld", "--same-system"])
+        .run(&[&rebind[..], &["--account", now]].concat())
         .well()
         .says(&["the links of HelloWorld stay", "of hello-crm"]);
     let url = format!("url={}", world.url);
     world.run(&["integration", "set", "HelloWorld", "--set", &url]).well();
     world.sync(&[]).fails(1, &["is not the account"]);
-    world.run(&["integration", "rebind", "HelloWorld", "--same-system"]).well();
+    world.run(&rebind).fails(1, &["--account"]);
+    world.run(&[&rebind[..], &["--account", before]].concat()).well();
     let again = world.sync(&[]).well();
     assert_eq!((again.written("hub"), again.written("HelloWorld")), (0, 0), "{again}");
     assert_eq!((world.crm.count(Object::Person), other.crm.count(Object::Person)), (5, 5));

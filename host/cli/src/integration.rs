@@ -60,9 +60,15 @@ pub(super) enum IntegrationCommand {
         /// It is the same account, which only moved: the links stay
         #[arg(long, group = "what")]
         same_system: bool,
+        /// The account that the plugin tells now, as the error has it: it has the same records, and the links stay
+        #[arg(long, requires = "same_system")]
+        account: Option<String>,
         /// It is another account: links are forgotten, and records are matched as in a first sync; history stays
         #[arg(long, group = "what")]
         forget_links: bool,
+        /// Also where linked records have no identifiers, and are made a second time
+        #[arg(long, requires = "forget_links")]
+        yes: bool,
     },
     /// Remove it with its settings, grants and secrets; what was synced stays
     Remove {
@@ -238,8 +244,11 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
         }
         IntegrationCommand::Rollback { name } => integration_grant::roll_back(&name, context).await,
         IntegrationCommand::Resume { name } => resume(&name, context).await,
-        IntegrationCommand::Rebind { name, forget_links, .. } => {
-            let how = if forget_links { Rebind::ForgetLinks } else { Rebind::SameSystem };
+        IntegrationCommand::Rebind { name, forget_links, account, yes, .. } => {
+            let how = match forget_links {
+                true => Rebind::ForgetLinks { unasked: yes },
+                false => Rebind::SameSystem { account },
+            };
             rebind(&name, how, context).await
         }
         IntegrationCommand::Remove { name, with_syncs } => remove(name, with_syncs, context).await,
@@ -316,15 +325,16 @@ async fn resume(name: &str, context: &Context) -> anyhow::Result<Done> {
 }
 
 async fn rebind(name: &str, how: Rebind, context: &Context) -> anyhow::Result<Done> {
+    let forget = matches!(how, Rebind::ForgetLinks { .. });
     let rebound = context.tenant()?.rebind(name, how).await?;
     context.output.show(&rebound, |rebound| {
-        let links = match (how, &rebound.now) {
-            (Rebind::ForgetLinks, _) => format!(
-                "{} links of {name} are forgotten; its next sync matches records as a first one does",
-                rebound.forgotten
+        let links = match (forget, &rebound.now) {
+            (true, _) => format!(
+                "{} links of {name} are forgotten, {} of them of records without identifiers, which are made a second time; its next sync matches records as a first one does",
+                rebound.forgotten, rebound.without_identifiers
             ),
-            (Rebind::SameSystem, Some(now)) => format!("the links of {name} stay; they are with {now} now"),
-            (Rebind::SameSystem, None) => format!("the links of {name} stay"),
+            (false, Some(now)) => format!("the links of {name} stay; they are with {now} now"),
+            (false, None) => format!("the links of {name} stay"),
         };
         let syncs = rebound.syncs.iter().map(|sync| Remedy::PlanSync { sync: sync.clone() });
         format!("{links}{}", remedy::lines(&syncs.collect::<Vec<_>>()))

@@ -127,6 +127,40 @@ pub enum TenantError {
         /// What is wrong with it.
         error: Box<SettingError>,
     },
+    /// The plugin tells another account than the one that the records are linked with.
+    #[error(
+        "{integration} tells another account than the one that its records are linked with: it was {before}, and is {now}; nothing was changed"
+    )]
+    AnotherAccount {
+        /// The integration.
+        integration: String,
+        /// The account that the links are with.
+        before: String,
+        /// The account that it tells now.
+        now: String,
+    },
+    /// The operator names another account than the plugin tells.
+    #[error("{integration} does not tell the account {named}; it tells {now}; nothing was changed")]
+    NotThatAccount {
+        /// The integration.
+        integration: String,
+        /// The account as it was given.
+        named: String,
+        /// The account that it tells.
+        now: String,
+    },
+    /// Links with records that would be made twice.
+    #[error(
+        "{without} of {links} linked records of {integration} have no identifiers: their links forgotten, each of them is made a second time on both sides; nothing was changed"
+    )]
+    WouldDouble {
+        /// The integration.
+        integration: String,
+        /// The links.
+        links: u64,
+        /// Those whose records have no identifiers.
+        without: u64,
+    },
     /// A version of a plugin cannot run with the settings that the integration has.
     #[error(
         "{integration} keeps the version that it has: with its settings {plugin} cannot run{}",
@@ -199,6 +233,13 @@ impl TenantError {
                 let settings = issues.iter().map(|issue| issue.setting.clone()).collect();
                 vec![Remedy::UpgradeWith { integration: integration.clone(), settings }]
             }
+            TenantError::AnotherAccount { integration, now, .. } => vec![
+                Remedy::RebindSameSystem { integration: integration.clone(), account: Some(now.clone()) },
+                Remedy::RebindForgetLinks { integration: integration.clone(), unasked: false },
+            ],
+            TenantError::WouldDouble { integration, .. } => {
+                vec![Remedy::RebindForgetLinks { integration: integration.clone(), unasked: true }]
+            }
             TenantError::NotAdded { error, .. } => error.remedies(),
             TenantError::Grants(error) => error.remedies(),
             TenantError::Limit(limit) => limit.remedies(),
@@ -208,6 +249,7 @@ impl TenantError {
             | TenantError::Hub(_)
             | TenantError::Store(_)
             | TenantError::Grant(_)
+            | TenantError::NotThatAccount { .. }
             | TenantError::NoPair(_)
             | TenantError::Busy { .. } => Vec::new(),
         }

@@ -54,6 +54,8 @@ pub enum SyncError {
         before: String,
         /// The account that it is now.
         now: String,
+        /// Whether the exchange told both of them; else settings stand in for what it does not tell.
+        told: bool,
     },
     /// The operator named a record of an object that the sync does not map.
     #[error(
@@ -109,10 +111,13 @@ impl SyncError {
             SyncError::Exchange { error, .. } => error.remedies.clone(),
             SyncError::Broken { .. } => vec![Remedy::ReportToAuthor],
             SyncError::NoSuchObject { .. } => vec![Remedy::Export, Remedy::Apply],
-            SyncError::AnotherAccount { exchange, .. } => vec![
+            SyncError::AnotherAccount { exchange, now, told, .. } => vec![
                 Remedy::ChangeIntegration { integration: exchange.clone() },
-                Remedy::RebindSameSystem { integration: exchange.clone() },
-                Remedy::RebindForgetLinks { integration: exchange.clone() },
+                Remedy::RebindSameSystem {
+                    integration: exchange.clone(),
+                    account: told.then(|| now.clone()),
+                },
+                Remedy::RebindForgetLinks { integration: exchange.clone(), unasked: false },
             ],
             SyncError::NotMapped { .. } | SyncError::Stopped | SyncError::TimeUp { .. } => Vec::new(),
         }

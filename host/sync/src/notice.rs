@@ -180,7 +180,7 @@ impl Notice {
             Notice::OtherIdentifiers { side, .. } => vec![
                 Remedy::ReadAll { sync: sync.to_owned() },
                 Remedy::LiftIdentifiers { sync: sync.to_owned() },
-                Remedy::RebindForgetLinks { integration: exchanges[*side].clone() },
+                Remedy::RebindForgetLinks { integration: exchanges[*side].clone(), unasked: false },
             ],
             Notice::UnreportedIdentifiers { .. } => vec![Remedy::Sync { sync: Some(sync.to_owned()) }],
             Notice::FieldParked { .. } | Notice::FieldReadOnly { .. } | Notice::NewlyRequired { .. } => {

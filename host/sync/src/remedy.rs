@@ -51,10 +51,16 @@ pub enum Remedy {
     RollBack { integration: String },
     /// Resume an integration after crashes: it pauses until `until`, or is quarantined where that is `None`.
     Resume { integration: String, until: Option<Timestamp> },
-    /// Say that an integration only moved: the account is the one that its records are linked with.
-    RebindSameSystem { integration: String },
-    /// Say that an integration leads to another account: its links are forgotten.
-    RebindForgetLinks { integration: String },
+    /// Say that an integration only moved: the account is the one that its records are linked with. Where both accounts are
+    /// told and differ, the new one has to be named (`account`).
+    RebindSameSystem { integration: String, account: Option<String> },
+    /// Say that an integration leads to another account: its links are forgotten. `unasked`: also where records have no
+    /// identifiers.
+    RebindForgetLinks {
+        integration: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unasked: bool,
+    },
     /// Add an integration.
     AddIntegration { plugin: Option<String> },
     /// Add the integration again, and with it what this remedy is for.

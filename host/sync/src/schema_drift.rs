@@ -107,12 +107,10 @@ impl Session<'_> {
     fn check_account(&mut self, side: Side, before: &Description) -> Result<(), SyncError> {
         let now = &mut self.descriptions[side];
         if now.is_of_another_account(before) {
+            let told = now.account.is_some() && before.account.is_some();
             let (before, now) = (before.account_text(), now.account_text());
-            return Err(SyncError::AnotherAccount {
-                exchange: self.exchange(side).name().to_owned(),
-                before,
-                now,
-            });
+            let exchange = self.exchange(side).name().to_owned();
+            return Err(SyncError::AnotherAccount { exchange, before, now, told });
         }
         if now.account.is_none() {
             now.account.clone_from(&before.account);

@@ -155,14 +155,21 @@ impl Given {
                 };
                 step(purpose, integration("resume", name))
             }
-            Remedy::RebindSameSystem { integration: name } => step(
-                "if it is the same account and only moved, keep the links",
-                integration("rebind", name).plain("--same-system"),
-            ),
-            Remedy::RebindForgetLinks { integration: name } => step(
+            Remedy::RebindSameSystem { integration: name, account } => {
+                let purpose = match account {
+                    Some(_) => "if it has the same records under another account, keep the links",
+                    None => "if it is the same account and only moved, keep the links",
+                };
+                let words = integration("rebind", name).plain("--same-system");
+                step(purpose, words.option_if("--account", account.as_deref()))
+            }
+            Remedy::RebindForgetLinks { integration: name, unasked: false } => step(
                 "if they are other records, forget the links: records are matched anew",
                 integration("rebind", name).plain("--forget-links"),
             ),
+            Remedy::RebindForgetLinks { integration: name, unasked: true } => {
+                step("if that is meant", integration("rebind", name).plain("--forget-links --yes"))
+            }
             _ => self.of_adding(remedy),
         }
     }

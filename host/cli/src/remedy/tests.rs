@@ -38,8 +38,10 @@ fn all() -> Vec<Remedy> {
         Remedy::RollBack { integration: name() },
         Remedy::Resume { integration: name(), until: None },
         Remedy::Resume { integration: name(), until: Some(Timestamp::from_micros(0)) },
-        Remedy::RebindSameSystem { integration: name() },
-        Remedy::RebindForgetLinks { integration: name() },
+        Remedy::RebindSameSystem { integration: name(), account: None },
+        Remedy::RebindSameSystem { integration: name(), account: Some(text("Acme (a of crm)")) },
+        Remedy::RebindForgetLinks { integration: name(), unasked: false },
+        Remedy::RebindForgetLinks { integration: name(), unasked: true },
         Remedy::AddIntegration { plugin: None },
         Remedy::AddIntegration { plugin: Some(text("helloworld")) },
         Remedy::AddWithoutSync { integration: name() },
@@ -170,7 +172,9 @@ fn every_remedy_has_words_and_a_command() {
     let shop run again once its plugin is mended: entente integration resume shop
     wait until 1970-01-01T00:00:00Z, or let shop run at once: entente integration resume shop
     if it is the same account and only moved, keep the links: entente integration rebind shop --same-system
+    if it has the same records under another account, keep the links: entente integration rebind shop --same-system --account 'Acme (a of crm)'
     if they are other records, forget the links: records are matched anew: entente integration rebind shop --forget-links
+    if that is meant: entente integration rebind shop --forget-links --yes
     add one: entente integration add NAME --plugin PLUGIN
     add one: entente integration add NAME --plugin helloworld
     add it without a sync: entente integration add shop --no-sync

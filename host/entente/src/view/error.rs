@@ -101,6 +101,9 @@ impl ErrorCode {
             | TenantError::UnknownLimit(_)
             | TenantError::Archive { .. }
             | TenantError::Setting { .. }
+            | TenantError::AnotherAccount { .. }
+            | TenantError::NotThatAccount { .. }
+            | TenantError::WouldDouble { .. }
             | TenantError::Unfit { .. } => Self::Invalid,
             TenantError::NotSet { .. } => Self::NotSet,
             TenantError::Disabled(_) => Self::Disabled,

@@ -464,6 +464,7 @@ async fn add_integrations(world: &World, examples: &mut Examples) {
             now: None,
             syncs: vec!["HelloWorld".to_owned()],
             forgotten: 60,
+            without_identifiers: 0,
         },
     );
     let removed = RemovedIntegrationView {

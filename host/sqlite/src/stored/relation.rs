@@ -81,22 +81,15 @@ impl Session<'_> {
 
     /// Takes the pairs of a relation out of it: they stay with their changes, for history, in a relation of the name
     /// `archive` that no sync works on. Open conflicts of them are closed, and a run that is under way writes nothing more.
-    /// Returns how many pairs had a record on both sides.
     ///
     /// # Errors
     /// Where the database fails.
-    pub fn forget_links(self, relation: &str, archive: &str, now: i64) -> Result<u64, StoreError> {
+    pub fn forget_links(self, relation: &str, archive: &str, now: i64) -> Result<(), StoreError> {
         let connection = self.connection();
         let mut mappings = connection.prepare("SELECT id FROM mapping WHERE relation = ?1")?;
         let mappings: Vec<i64> =
             mappings.query_map([relation], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        let mut linked = 0;
         for mapping in mappings {
-            linked += connection.query_row(
-                "SELECT count(*) FROM pair WHERE mapping = ?1 AND left_id IS NOT NULL AND right_id IS NOT NULL",
-                [mapping],
-                |row| row.get::<_, i64>(0).map(i64::unsigned_abs),
-            )?;
             connection.execute(
                 "INSERT INTO mapping (relation, left_object, right_object)
                  SELECT ?2, left_object, right_object FROM mapping WHERE id = ?1",
@@ -122,7 +115,24 @@ impl Session<'_> {
             "UPDATE lease SET holder = NULL, until = 0, fence = fence + 1 WHERE relation = ?1",
             [relation],
         )?;
-        Ok(linked)
+        Ok(())
+    }
+
+    /// How many pairs of a relation have a record on both sides, and how many of these nothing could match again: both records
+    /// are there, and one of them has no identifiers.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn count_links(self, relation: &str) -> Result<(u64, u64), StoreError> {
+        let count = |row: &rusqlite::Row<'_>, place| row.get::<_, i64>(place).map(i64::unsigned_abs);
+        Ok(self.connection().query_row(
+            "SELECT count(*), count(*) FILTER (WHERE left_deleted IS NULL AND right_deleted IS NULL
+                AND (coalesce(left_keys, '[]') = '[]' OR coalesce(right_keys, '[]') = '[]'))
+             FROM pair WHERE mapping IN (SELECT id FROM mapping WHERE relation = ?1)
+             AND left_id IS NOT NULL AND right_id IS NOT NULL",
+            [relation],
+            |row| Ok((count(row, 0)?, count(row, 1)?)),
+        )?)
     }
 
     /// Forgets where a sync has read to, whom it trusts once, and what its sides had.

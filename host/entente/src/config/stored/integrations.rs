@@ -240,30 +240,53 @@ impl Configuration {
     }
 
     /// Forgets what the syncs of an integration have linked, where they have read to, and what its plugin keeps between
-    /// calls; history stays. Returns how many links there were.
+    /// calls; history stays. Where records have no identifiers, nothing is done unless `unasked`.
     ///
     /// # Errors
     /// [`ConfigError::Unknown`] with the names that exist.
-    pub async fn forget_links(&self, name: &str, now: Timestamp) -> Result<u64, ConfigError> {
+    pub(crate) async fn forget_links(
+        &self,
+        name: &str,
+        unasked: bool,
+        now: Timestamp,
+    ) -> Result<Forgotten, ConfigError> {
         self.write(|session| {
             get(session, name)?;
-            let mut relations = BTreeSet::new();
-            for sync in syncs::list(session)? {
-                if sync.exchanges.iter().any(|exchange| exchange == name) {
-                    session.forget_place(&sync.name)?;
-                    relations.insert(sync.relation);
-                }
+            let mut syncs = syncs::list(session)?;
+            syncs.retain(|sync| sync.exchanges.iter().any(|exchange| exchange == name));
+            let relations: BTreeSet<&String> = syncs.iter().map(|sync| &sync.relation).collect();
+            let mut forgotten = Forgotten::default();
+            for relation in &relations {
+                let (links, without) = session.count_links(relation)?;
+                forgotten.links += links;
+                forgotten.without += without;
             }
-            let mut links = 0;
+            if forgotten.without > 0 && !unasked {
+                return Ok(forgotten);
+            }
+            for sync in &syncs {
+                session.forget_place(&sync.name)?;
+            }
             for relation in relations {
                 let archive = format!("{relation} until {}", now.micros());
-                links += session.forget_links(&relation, &archive, now.micros())?;
+                session.forget_links(relation, &archive, now.micros())?;
             }
             session.forget_state(name)?;
-            Ok(links)
+            Ok(Forgotten { done: true, ..forgotten })
         })
         .await
     }
+}
+
+/// Links that were forgotten, or would be.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Forgotten {
+    /// Pairs of two records.
+    pub(crate) links: u64,
+    /// Of these, those whose records have no identifiers.
+    pub(crate) without: u64,
+    /// Whether they were forgotten.
+    pub(crate) done: bool,
 }
 
 #[cfg(test)]

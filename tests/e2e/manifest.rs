@@ -99,6 +99,46 @@ fn a_file_is_told_every_setting_that_does_not_fit_with_its_line() {
 }
 
 #[test]
+fn names_that_nobody_has_are_told_beside_settings_and_grants() {
+    let world = unconnected();
+    narrow(&world, "required = true\nkind = \"url\"\n", PERSON);
+    let asked = world.crm.request_count("GET", "/v1/");
+    let file = |integration: &str| {
+        let sync = "[[sync.Narrow.object]]\nleft = \"contakt\"\nright = \"person\"\nfields = { email = \"emial\" }\n\
+                    [[sync.Narrow.object]]\nleft = \"company\"\nright = \"organization\"\nfields = { nmae = \"name\" }\n";
+        let text = format!(
+            "[integration.Narrow]\nplugin = \"narrow\"\nsecrets = {{ api-key = {{ env = \"CRM_KEY\" }} }}\n{integration}\n{sync}"
+        );
+        world.file("entente.toml", text)
+    };
+    let names = [
+        "line 7, column 8: sync Narrow: the hub has no object 'contakt'; there is: contact",
+        "line 9, column 12: sync Narrow: person of Narrow has no field 'emial'; there is: email",
+        "line 12, column 9: sync Narrow: Narrow has no object 'organization'; there is: person",
+        "line 13, column 12: sync Narrow: company of the hub has no field 'nmae'; there is: name",
+    ];
+    let wrong = file("settings = { url = \"crm\" }\ngrants = { http = [\"ftp://crm.example.com\"] }");
+    let told = world.run(&["apply", &wrong]).fails(
+        1,
+        &[
+            "line 4, column 20: integration Narrow: the setting 'url' cannot be 'crm'",
+            "line 5, column 20: integration Narrow: 'ftp://crm.example.com' is no grant",
+        ],
+    );
+    told.fails(1, &names).fails(1, &["6 problems"]);
+    // A grant that only the plugin's settings make one, and one that is too narrow for the plugin to describe itself.
+    let settings = format!("settings = {{ url = \"{}\" }}", world.url);
+    let wrong = file(&format!("{settings}\ngrants = {{ http = [\"https://{{dc}}.example.com\"] }}"));
+    world.run(&["apply", &wrong]).fails(1, &["line 5, column 20: integration Narrow"]).fails(1, &names);
+    let wrong = file(&format!(
+        "{settings}\ngrants = {{ http = [\"https://crm.example.com\"], secrets = {{ api-key = [\"https://crm.example.com\"] }} }}"
+    ));
+    let told = "line 5, column 20: integration Narrow: Narrow could not describe its objects";
+    world.run(&["apply", &wrong]).fails(1, &[told]).fails(1, &names);
+    assert_eq!(world.crm.request_count("GET", "/v1/"), asked, "nobody was asked");
+}
+
+#[test]
 fn a_default_stands_where_nothing_is_set() {
     let world = unconnected();
     narrow(&world, &format!("kind = \"url\"\ndefault = \"{}\"\n", world.url), "");

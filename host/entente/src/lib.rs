@@ -24,10 +24,11 @@ pub mod view;
 pub use config::fuzzing;
 pub use config::{
     Added, ApplyOptions, Checked, ConfigError, Configuration, ConfigurationPlan, CustomField, CustomObject,
-    DEFAULT_TENANT, Described, Draft, DraftIssue, File, FileError, FileInputs, Grants, HUB, Health, Home,
-    HomeLock, InstalledPlugin, Integration, NewTenant, Notice, PlanLine, PlanSign, PluginFacts, PluginSource,
-    Position, Prepared, Problem, Problems, SealingKey, SecretGrant, SecretInfo, SecretText, SettingIssue,
-    StoredSync, SyncDraft, check, check_name, definition_from_manual, digest_of, fit,
+    DEFAULT_TENANT, Described, Draft, DraftIssue, DraftPlace, File, FileError, FileInputs, Grants, HUB,
+    Health, Home, HomeLock, InstalledPlugin, Integration, Names, NewTenant, Notice, PlanLine, PlanSign,
+    PluginFacts, PluginSource, Position, Prepared, Problem, Problems, SealingKey, SecretGrant, SecretInfo,
+    SecretText, SettingIssue, StoredSync, SyncDraft, check, check_name, definition_from_manual, digest_of,
+    fit,
 };
 pub use entente_core;
 pub use entente_plugin;

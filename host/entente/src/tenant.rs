@@ -2,15 +2,14 @@
 //! embedding programs make.
 
 use crate::config::{
-    Added, ApplyOptions, ConfigError, Configuration, ConfigurationPlan, DEFAULT_TENANT, Described, Draft,
-    DraftIssue, File, FileInputs, HUB, Home, Notice, PluginFacts, PluginSource, Problems, SealingKey,
-    SecretText, SettingIssue, definition_from_manual,
+    Added, ConfigError, Configuration, DEFAULT_TENANT, Draft, HUB, Home, PluginFacts, PluginSource, Problems,
+    SealingKey, SecretText, SettingIssue, definition_from_manual,
 };
 use crate::grants::{GrantRefused, IntegrationNotice};
 use egress::StoredBudget;
 use entente_plugin::{
     Audit, CacheMacKey, CallBudget, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest,
-    PluginConfig, PluginExchange, PluginRuntime, SettingError, TenantAccount, UnknownLimit, inspect,
+    PluginConfig, PluginExchange, PluginRuntime, SettingError, TenantAccount, UnknownLimit,
 };
 use entente_sqlite::{Hub, HubError, SqliteLedger, Store, StoreError};
 use entente_sync::{
@@ -23,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
 
+mod apply;
 mod archive;
 mod connections;
 mod egress;
@@ -586,80 +586,6 @@ impl Tenant {
     pub async fn manifest(&self, digest: &str) -> Result<Manifest, TenantError> {
         let path = self.configuration.home().component(digest);
         Ok(PluginRuntime::inspect_installed(&path, digest, &self.limits().await?).await?.manifest)
-    }
-
-    /// Applies a configuration file atomically. [`File::parse`] parses its text; `inputs` are the components
-    /// and environment variables that it names.
-    ///
-    /// # Errors
-    /// Every problem of the file at once, or the error of a plugin that must be described.
-    pub async fn apply(
-        &self,
-        file: &File,
-        inputs: FileInputs<'_>,
-        options: ApplyOptions,
-    ) -> Result<ConfigurationPlan, TenantError> {
-        let prepared = self.configuration.prepare(file, inputs).await?;
-        let limits = self.limits().await?;
-        let (mut described, mut manifests) = (Described::default(), BTreeMap::new());
-        described.descriptions.insert(HUB.to_owned(), self.describe(HUB, &self.hub).await?);
-        for draft in &prepared.drafts {
-            if let Some(bytes) = component(draft) {
-                let inspection = inspect(bytes, &limits).map_err(LoadError::from)?;
-                inspection.check_asks().map_err(LoadError::from)?;
-                let digest = &draft.integration.digest;
-                described.facts.insert(digest.clone(), facts(&inspection));
-                manifests.insert(digest.as_str(), inspection.manifest);
-            }
-            let entry = file.integration.get(draft.integration.name.as_str());
-            let given = entry.is_some_and(|entry| entry.settings.is_some());
-            let issues = self.setting_issues(draft, given, &mut manifests).await;
-            if !issues.is_empty() {
-                described.issues.insert(draft.integration.name.clone(), issues);
-            }
-        }
-        // Known problems are reported without asking a remote system first.
-        let known =
-            !prepared.problems.is_empty() || described.issues.values().flatten().any(|one| one.refused);
-        for draft in prepared.drafts.iter().filter(|draft| draft.needed && !known) {
-            let exchange =
-                self.run_plugin(&draft.integration, component(draft), draft.secrets.clone()).await?;
-            let name = &draft.integration.name;
-            described.descriptions.insert(name.clone(), self.describe(name, &exchange).await?);
-            let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
-            described.manuals.insert(name.clone(), manual);
-        }
-        let mut plan = self.configuration.apply(file, inputs, &described, options).await?;
-        for draft in &prepared.drafts {
-            let unknown = manifests
-                .get(draft.integration.digest.as_str())
-                .map(|manifest| settings::unknown(&draft.integration, manifest));
-            plan.notices.extend(unknown.unwrap_or_default().into_iter().map(|name| Notice {
-                position: None,
-                part: format!("integration {}", draft.integration.name),
-                message: settings::unknown_text(&draft.integration, &name),
-                remedies: Vec::new(),
-            }));
-        }
-        Ok(plan)
-    }
-
-    /// What is wrong with the settings of a draft, where its manifest can be read; else that comes with the run that needs
-    /// it.
-    async fn setting_issues<'d>(
-        &self,
-        draft: &'d Draft,
-        given: bool,
-        manifests: &mut BTreeMap<&'d str, Manifest>,
-    ) -> Vec<DraftIssue> {
-        let digest = draft.integration.digest.as_str();
-        if !manifests.contains_key(digest)
-            && let Ok(manifest) = self.manifest(digest).await
-        {
-            manifests.insert(digest, manifest);
-        }
-        let issues = manifests.get(digest).map(|manifest| settings::issues_of_draft(draft, manifest, given));
-        issues.unwrap_or_default()
     }
 
     async fn describe(&self, name: &str, exchange: &dyn Exchange) -> Result<Description, TenantError> {

@@ -23,11 +23,13 @@ mod stored;
 mod tests;
 
 pub use apply::add::Added;
-pub use apply::commit::{ApplyOptions, Described, DraftIssue, SettingIssue};
+pub use apply::commit::{ApplyOptions, Described, SettingIssue};
+pub use apply::issue::{DraftIssue, DraftPlace};
 pub use apply::plan::{ConfigurationPlan, PlanLine, PlanSign};
 pub use apply::prepare::{Draft, FileInputs, PluginSource, Prepared};
 pub use check::fit::fit;
 pub use check::manual::definition_from_manual;
+pub use check::names::Names;
 pub use check::sync::{Checked, SyncDraft, check};
 pub use configuration::Configuration;
 pub use error::{ConfigError, FileError, Notice, Position, Problem, Problems};

@@ -1,7 +1,7 @@
 //! Unknown, missing and wrong settings of an integration, by its plugin's manifest.
 
 use super::TenantError;
-use crate::config::{Draft, DraftIssue, Integration, SettingIssue};
+use crate::config::{Draft, DraftIssue, DraftPlace, Integration, SettingIssue};
 use entente_core::Value;
 use entente_plugin::{Manifest, SettingAsk};
 use std::collections::BTreeMap;
@@ -67,7 +67,13 @@ pub(super) fn issues_of_draft(draft: &Draft, manifest: &Manifest, given: bool) -
     let missing: Vec<&str> = all_missing(&draft.integration, manifest).map(|ask| ask.name.as_str()).collect();
     let issues = issues(&draft.integration, manifest).into_iter();
     let refused = |issue: &SettingIssue| given || draft.needed || !missing.contains(&issue.setting.as_str());
-    issues.map(|issue| DraftIssue { refused: refused(&issue), issue }).collect()
+    let issue = |issue: SettingIssue| DraftIssue {
+        refused: refused(&issue),
+        place: DraftPlace::Setting(issue.setting),
+        message: issue.message,
+        remedies: Vec::new(),
+    };
+    issues.map(issue).collect()
 }
 
 /// What keeps another version from running with the settings of an integration, and does not keep the one before.

@@ -1,8 +1,10 @@
 //! Applying a configuration file atomically: everything is checked, then everything is stored or nothing.
 
+use super::issue::{DraftIssue, problems_of};
 use super::plan::{self, ConfigurationPlan, PlanLine, PlanSign, Snapshot};
 use super::prepare::{ApplyContext, Draft, FileInputs, PluginSource, Prepared, prepare};
 use super::relations;
+use crate::config::check::names::Names;
 use crate::config::check::sync::{Findings, Stored, check_with};
 use crate::config::configuration::Configuration;
 use crate::config::error::{ConfigError, Problems};
@@ -16,9 +18,8 @@ use crate::config::stored::secrets::SecretStore;
 use crate::config::stored::syncs;
 use entente_core::Timestamp;
 use entente_sqlite::Session;
-use entente_sync::{Clock, Description, ProposedMapping, Remedy, SystemClock};
+use entente_sync::{Clock, Description, ProposedMapping, SystemClock};
 use std::collections::BTreeMap;
-use toml::Spanned;
 
 /// What plugins and the hub said of themselves.
 #[derive(Debug, Clone, Default)]
@@ -29,17 +30,10 @@ pub struct Described {
     pub manuals: BTreeMap<String, Vec<ProposedMapping>>,
     /// Facts about components that the file installs, by digest.
     pub facts: BTreeMap<String, PluginFacts>,
-    /// What is wrong with the settings of an integration, by its plugin's manifest.
+    /// What is wrong with an integration, by its plugin's manifest and by what its plugin said.
     pub issues: BTreeMap<String, Vec<DraftIssue>>,
-}
-
-/// A setting with which an integration of a file cannot run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DraftIssue {
-    /// What is wrong.
-    pub issue: SettingIssue,
-    /// Whether the file is refused for it; else the operator is told.
-    pub refused: bool,
+    /// What the manifest of a plugin that could not be asked says of its objects and fields, by integration.
+    pub names: BTreeMap<String, Names>,
 }
 
 /// A setting with which an integration cannot run.
@@ -97,14 +91,14 @@ pub(crate) fn apply(
     let before = take_snapshot(session)?;
     let mut prepared = prepare(file, context)?;
     let mut found = Findings::new(file);
-    for draft in &prepared.drafts {
+    for draft in prepared.drafts.iter().chain(&prepared.flawed) {
         let issues = described.issues.get(&draft.integration.name).into_iter().flatten();
-        if setting_problems(file, draft, issues, &mut found) {
+        if problems_of(file, draft, issues, &mut found) {
             prepared.broken.insert(draft.integration.name.clone());
         }
     }
     if !prepared.problems.is_empty() || !found.problems.is_empty() {
-        // Nobody was asked what the others have; the mappings are checked once these problems are mended.
+        // Not all were asked what they have; of these, mappings are checked once the problems are mended.
         let names = prepared.drafts.iter().map(|draft| draft.integration.name.clone());
         prepared.broken.extend(names.filter(|name| !described.descriptions.contains_key(name)));
     }
@@ -113,6 +107,7 @@ pub(crate) fn apply(
         custom: custom::load(session)?,
         integrations: integrations::list(session)?.into_iter().map(|integration| integration.name).collect(),
         broken: prepared.broken.clone(),
+        names: described.names.clone(),
     };
     let checked = check_with(file, &described.descriptions, &described.manuals, &stored, &mut found);
     let renamed =
@@ -140,34 +135,6 @@ pub(crate) fn apply(
     lines.extend(plan::difference(&before, &take_snapshot(session)?));
     lines.sort_by(|a, b| a.part.cmp(&b.part));
     Ok(ConfigurationPlan { lines, notices: checked.notices })
-}
-
-/// Tells what is wrong with the settings of an integration, where the file has them; whether the file is refused.
-fn setting_problems<'i>(
-    file: &File,
-    draft: &Draft,
-    issues: impl Iterator<Item = &'i DraftIssue>,
-    found: &mut Findings<'_>,
-) -> bool {
-    let name = &draft.integration.name;
-    let part = format!("integration {name}");
-    let entry = file.integration.get_key_value(name.as_str());
-    let given = entry.and_then(|(_, entry)| entry.settings.as_ref());
-    let mut refused = false;
-    for DraftIssue { issue, refused: is_refused } in issues {
-        let value = given.and_then(|settings| settings.get(issue.setting.as_str()));
-        let span = value.map(Spanned::span).or_else(|| entry.map(|(name, _)| name.span()));
-        let span = span.unwrap_or(usize::MAX..usize::MAX);
-        let set = Remedy::SetSetting { integration: name.clone(), setting: issue.setting.clone() };
-        // What is wrong in the file is changed there.
-        let remedy = Some(set).filter(|_| given.is_none());
-        match is_refused {
-            true => found.problem_with(&span, &part, issue.message.clone(), remedy),
-            false => found.notice_with(&span, &part, issue.message.clone(), remedy),
-        }
-        refused |= is_refused;
-    }
-    refused
 }
 
 fn take_snapshot(session: Session<'_>) -> Result<Snapshot, ConfigError> {

@@ -4,6 +4,7 @@
 pub(super) mod add;
 pub(super) mod commit;
 pub(super) mod export;
+pub(super) mod issue;
 pub(super) mod plan;
 pub(super) mod prepare;
 mod relations;

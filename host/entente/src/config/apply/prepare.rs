@@ -64,6 +64,8 @@ pub struct Prepared {
     pub problems: Vec<Problem>,
     /// Notices for the operator.
     pub notices: Vec<Notice>,
+    /// The drafts with a known problem: of these only the manifest is of use.
+    pub flawed: Vec<Draft>,
     pub(crate) broken: BTreeSet<String>,
 }
 
@@ -151,6 +153,7 @@ pub(crate) fn prepare(file: &File, context: &ApplyContext<'_>) -> Result<Prepare
         }
         if found.problems.len() > before {
             prepared.broken.insert(name.get_ref().clone());
+            prepared.flawed.push(draft);
         } else {
             prepared.drafts.push(draft);
         }

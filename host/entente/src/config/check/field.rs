@@ -26,9 +26,13 @@ pub(crate) struct Listed {
 
 impl Listed {
     pub(crate) fn name(&self, side: Side) -> &str {
+        self.spanned(side).get_ref()
+    }
+
+    pub(crate) fn spanned(&self, side: Side) -> &Spanned<String> {
         match side {
-            Side::Left => self.left.get_ref(),
-            Side::Right => self.right.get_ref(),
+            Side::Left => &self.left,
+            Side::Right => &self.right,
         }
     }
 }
@@ -194,28 +198,26 @@ fn find_fields<'d>(
     }
     let mut fields = Sides::new(None, None);
     for (side, name) in Side::BOTH.into_iter().zip([&one.left, &one.right]) {
-        let (object, who) = (objects[side], exchange(&sides.exchanges[side]));
+        let object = objects[side];
         fields[side] = object.field(name.get_ref());
         if fields[side].is_none() {
             let there = object.fields.iter().map(|field| field.name.as_str());
-            let more = if sides.exchanges[side] == HUB {
-                format!("; [object.{}.field.NAME] defines one", object.name)
-            } else {
-                String::new()
-            };
-            found.problem(
-                &name.span(),
-                part,
-                format!(
-                    "{} of {who} has no field '{}'; {}{more}",
-                    object.name,
-                    name.get_ref(),
-                    known(name.get_ref(), there)
-                ),
-            );
+            let message = no_field(&sides.exchanges[side], &object.name, name.get_ref(), there);
+            found.problem(&name.span(), part, message);
         }
     }
     fields.both()
+}
+
+/// That an object has no field of this name.
+pub(super) fn no_field<'a>(
+    of: &str,
+    object: &str,
+    name: &str,
+    there: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let more = if of == HUB { format!("; [object.{object}.field.NAME] defines one") } else { String::new() };
+    format!("{object} of {} has no field '{name}'; {}{more}", exchange(of), known(name, there))
 }
 
 fn check_direction(

@@ -5,6 +5,7 @@ pub(super) mod field;
 pub(super) mod fit;
 pub(super) mod fixed;
 pub(super) mod manual;
+pub(super) mod names;
 pub(super) mod object;
 pub(super) mod overlay;
 pub(super) mod sync;

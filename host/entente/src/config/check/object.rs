@@ -78,21 +78,19 @@ fn find_objects<'d>(
             Some(name) => {
                 objects[side] = described[side].object(name.get_ref());
                 if objects[side].is_none() {
-                    let more = if sides.exchanges[side] == HUB { "; [object.NAME] defines one" } else { "" };
-                    found.problem(
-                        &name.span(),
-                        part,
-                        format!(
-                            "{who} has no object '{}'; {}{more}",
-                            name.get_ref(),
-                            known(name.get_ref(), there())
-                        ),
-                    );
+                    let message = no_object(&sides.exchanges[side], name.get_ref(), there());
+                    found.problem(&name.span(), part, message);
                 }
             }
         }
     }
     objects.both()
+}
+
+/// That an exchange has no object of this name.
+pub(super) fn no_object<'a>(of: &str, name: &str, there: impl IntoIterator<Item = &'a str>) -> String {
+    let more = if of == HUB { "; [object.NAME] defines one" } else { "" };
+    format!("{} has no object '{name}'; {}{more}", exchange(of), known(name, there))
 }
 
 fn check_object(

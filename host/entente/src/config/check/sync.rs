@@ -1,6 +1,7 @@
 //! Validation of a file against what the exchanges describe: syncs that can be run, or every problem.
 
 use super::manual;
+use super::names::{Names, check_names};
 use super::object;
 use super::overlay::overlay;
 use crate::config::error::{Notice, Position, Problem, Problems};
@@ -63,6 +64,8 @@ pub(crate) struct Stored {
     pub(crate) integrations: Vec<String>,
     /// Integrations with a known problem, which is not reported again.
     pub(crate) broken: BTreeSet<String>,
+    /// What is known of exchanges that could not be described.
+    pub(crate) names: BTreeMap<String, Names>,
 }
 
 /// Problems and notices found so far, with their positions.
@@ -364,10 +367,16 @@ fn check_sync(
             format!("unknown integration '{exchange}'{hint}; {}", known(exchange, there)),
         );
     }
+    let sides = SideWords { exchanges: &exchanges };
     if !complete {
+        let known = exchanges.as_ref().map(|name| match descriptions.get(name) {
+            Some(description) => Some(Names::from(description)),
+            None => stored.names.get(name).cloned(),
+        });
+        check_names(&entry.object, sides, &known, &part, found);
+        check_brake(entry, &part, found);
         return None;
     }
-    let sides = SideWords { exchanges: &exchanges };
     let described = exchanges.as_ref().map(|name| descriptions.get(name)).both()?;
     let entries = mapping_entries(name, entry, sides, described, manuals, &part, found)?;
     let mappings = object::check_objects(&entries, sides, described, &part, found);

@@ -139,6 +139,28 @@ fn names_that_nobody_has_are_told_beside_settings_and_grants() {
 }
 
 #[test]
+fn a_secret_that_the_plugin_does_not_ask_for_is_refused() {
+    let world = unconnected();
+    let (url, told) =
+        (format!("url={}", world.url), "helloworld asks for no secret 'apikey'; it asks for api-key");
+    let add = ["integration", "add", "HelloWorld", "--set", &url, "--http", &world.url, "--secret"];
+    world.run_with(&[&add[..], &["apikey"]].concat(), format!("{CANARY}\n")).fails(1, &[told]);
+    assert_eq!(world.run(&["integration", "list", "--json"]).well().json(), json!([]), "nothing was added");
+    world.connect().well();
+    let before = world.run(&["integration", "list", "--json"]).well().stdout;
+    let set = ["integration", "set", "HelloWorld", "--secret-env", "apikey=CRM_KEY"];
+    world.run(&set).fails(1, &[told]);
+    let text = |more: &str| format!("[integration.HelloWorld]\nplugin = \"helloworld\"\n{more}\n");
+    let file = world.file("entente.toml", text("secrets = { apikey = { env = \"CRM_KEY\" } }"));
+    world.run(&["apply", &file]).fails(1, &[told, "line 3, column 13: integration HelloWorld"]);
+    let file =
+        world.file("entente.toml", text("grants = { secrets = { apikey = [\"https://crm.example.com\"] } }"));
+    world.run(&["apply", &file]).fails(1, &[told, "line 3, column 24: integration HelloWorld"]);
+    assert_eq!(world.run(&["integration", "list", "--json"]).well().stdout, before, "nothing was changed");
+    world.sync(&[]).well();
+}
+
+#[test]
 fn a_default_stands_where_nothing_is_set() {
     let world = unconnected();
     narrow(&world, &format!("kind = \"url\"\ndefault = \"{}\"\n", world.url), "");

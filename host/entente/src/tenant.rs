@@ -24,6 +24,7 @@ use tokio::sync::OnceCell;
 
 mod apply;
 mod archive;
+mod asked;
 mod connections;
 mod egress;
 mod export;
@@ -161,6 +162,16 @@ pub enum TenantError {
         /// Those whose records have no identifiers.
         without: u64,
     },
+    /// A secret that the plugin does not ask for.
+    #[error("{}", asked::not_asked(plugin, secret, asked))]
+    SecretNotAsked {
+        /// The plugin.
+        plugin: String,
+        /// The secret.
+        secret: String,
+        /// The secrets that it asks for.
+        asked: Vec<String>,
+    },
     /// A version of a plugin cannot run with the settings that the integration has.
     #[error(
         "{integration} keeps the version that it has: with its settings {plugin} cannot run{}",
@@ -249,6 +260,7 @@ impl TenantError {
             | TenantError::Hub(_)
             | TenantError::Store(_)
             | TenantError::Grant(_)
+            | TenantError::SecretNotAsked { .. }
             | TenantError::NotThatAccount { .. }
             | TenantError::NoPair(_)
             | TenantError::Busy { .. } => Vec::new(),

@@ -1,13 +1,13 @@
 //! Applying a configuration file: what the plugins of its integrations describe, and everything that is wrong with it.
 
-use super::{Tenant, TenantError, component, connections, facts, failed, settings};
+use super::{Tenant, TenantError, asked, component, connections, facts, failed, settings};
 use crate::config::{
     ApplyOptions, ConfigError, ConfigurationPlan, Described, Draft, DraftIssue, DraftPlace, File, FileInputs,
     HUB, Names, Notice,
 };
 use entente_plugin::{LoadError, Manifest, inspect};
 use entente_sync::{Exchange, Remedy};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Tenant {
     /// Applies a configuration file atomically. [`File::parse`] parses its text; `inputs` are the components
@@ -117,6 +117,12 @@ impl Tenant {
         let entry = file.integration.get(draft.integration.name.as_str());
         let given = entry.is_some_and(|entry| entry.settings.is_some());
         let mut issues = settings::issues_of_draft(draft, manifest, given);
+        let secrets = entry.into_iter().flat_map(|entry| {
+            let granted = entry.grants.iter().flat_map(|grants| grants.secrets.keys());
+            entry.secrets.keys().chain(granted).map(|name| name.get_ref().as_str())
+        });
+        let secrets: BTreeSet<&str> = secrets.collect();
+        issues.extend(asked::issues_of_draft(draft, manifest, secrets.into_iter()));
         // Where settings are wrong, so are the hosts that they fill.
         if draft.needed && issues.iter().all(|issue| !matches!(issue.place, DraftPlace::Setting(_))) {
             issues.extend(connections::issues_of_draft(draft, manifest));

@@ -1,7 +1,7 @@
 //! Integrations as the operator sets them up: adding one, settings and secrets, grants, versions of its plugin.
 //! What a change comes to is decided in [`grants`](crate::grants); here it is carried out.
 
-use super::{Tenant, TenantError, settings};
+use super::{Tenant, TenantError, asked, settings};
 use crate::config::{Added, InstalledPlugin, Integration, SecretText, SettingIssue};
 use crate::grants::{
     GrantDecision, GrantRequest, IntegrationNotice, UpgradeDecision, decide_grant, decide_upgrade,
@@ -100,6 +100,7 @@ impl Tenant {
         let configuration = self.configuration();
         let plugin = new.plugin.unwrap_or_else(|| new.name.to_lowercase());
         let manifest = self.manifest(&configuration.plugin(&plugin).await?.digest).await?;
+        asked::check_asked(&plugin, &manifest, new.secrets.keys())?;
         let (grants, mut notices) =
             grants_of_new(&manifest, &new.settings, &new.hosts, new.secrets.keys(), new.grant_all);
         let draft =
@@ -131,6 +132,7 @@ impl Tenant {
     ) -> Result<Changed, TenantError> {
         let configuration = self.configuration();
         let before = configuration.integration(name).await?;
+        self.check_secrets(&before, change.secrets.keys()).await?;
         // Only those that are given: one of before may be what another change mends.
         if let Ok(manifest) = self.manifest(&before.digest).await {
             settings::fit(&Integration { settings: change.settings.clone(), ..before }, &manifest)?;

@@ -101,6 +101,7 @@ impl ErrorCode {
             | TenantError::UnknownLimit(_)
             | TenantError::Archive { .. }
             | TenantError::Setting { .. }
+            | TenantError::SecretNotAsked { .. }
             | TenantError::AnotherAccount { .. }
             | TenantError::NotThatAccount { .. }
             | TenantError::WouldDouble { .. }

@@ -54,6 +54,13 @@ pub struct Draft {
     pub(crate) given: BTreeSet<String>,
 }
 
+impl Draft {
+    /// Whether a secret comes from the file, and is not only there from before.
+    pub(crate) fn is_new_secret(&self, name: &str) -> bool {
+        self.given.contains(name) || !self.secrets.contains_key(name)
+    }
+}
+
 /// The drafts of a file's integrations.
 #[derive(Debug, Default)]
 pub struct Prepared {

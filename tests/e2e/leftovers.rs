@@ -215,6 +215,25 @@ fn next_steps_are_other_commands_that_do_something_as_they_are_printed() {
         "next: if it is one too many, delete it: entente record delete contact:",
     ]);
     world.run(&["sync", "HelloWorld", "--dry-run"]).says(&["nothing to do but for 1 that wait for you"]);
+    // A record of the other side is named there too.
+    for _ in 0..2 {
+        world.crm.create(hello_crm::Object::Person, json!({ "last_name": "Al", "email": "al@example.org" }));
+    }
+    world.run(&["sync", "HelloWorld"]).exits(3);
+    let waiting = world.run(&["status", "HelloWorld", "--json"]).well().json();
+    let list = waiting[0]["waiting"]["list"].as_array().unwrap();
+    let names = list.iter().flat_map(|one| one["records"].as_array().unwrap());
+    let held = names.filter_map(|name| name.as_str()).find(|name| name.starts_with("HelloWorld/")).unwrap();
+    world.run(&["record", "show", held]).well().says(&[
+        held,
+        "al@example.org",
+        "HelloWorld: no counterpart, held: ",
+        "next: if it is one too many, delete it in HelloWorld",
+    ]);
+    let unknown = "HelloWorld/person:no-such-person";
+    world
+        .run(&["record", "show", unknown])
+        .fails(1, &["no sync knows the record HelloWorld/person:no-such-person"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{Context, record_show};
 use anyhow::Context as _;
 use entente::view::DeletedView;
 use entente::view::Page;
+use entente::{HUB, RecordName};
 use entente_core::Value;
 use entente_sqlite::{Hub, ListQuery, ObjectDefinition, ParseOptions, RecordView, parse_value};
 
@@ -37,7 +38,7 @@ pub(super) enum RecordCommand {
     },
     /// Show a record: each field with its value, since when, where it came from, and what waits
     Show {
-        /// The record, such as contact:12
+        /// The record, such as contact:12; one of another system, such as HelloWorld/person:p3, as syncs know it
         record: String,
     },
     /// Change fields of a record, or make one
@@ -112,8 +113,11 @@ pub(super) async fn run(command: RecordCommand, context: &Context) -> anyhow::Re
             context.output.show(&page, |page| list_table(&definition, page))?;
         }
         RecordCommand::Show { record } => {
-            let (object, id) = reference(&record)?;
-            record_show::show(&tenant, object, id, context.output).await?;
+            let name: RecordName = record.parse().map_err(Usage)?;
+            match name.exchange == HUB {
+                true => record_show::show(&tenant, &name.object, &name.id, context.output).await?,
+                false => record_show::show_known(&tenant, &name, context.output).await?,
+            }
         }
         RecordCommand::Delete { records } => {
             let hub = tenant.hub();

@@ -1,9 +1,35 @@
 //! `entente record show`: where each value of a record comes from, and what waits.
 
 use super::output::{Output, cell, table};
-use entente::view::{RecordDetail, UnsettledView};
+use super::remedy;
+use entente::view::{KnownRecordView, PairView, RecordDetail, UnsettledView};
 use entente::{RecordName, Tenant};
 use entente_sqlite::Origin;
+
+/// Shows a record of another system, as far as syncs know it.
+pub(super) async fn show_known(tenant: &Tenant, record: &RecordName, output: Output) -> anyhow::Result<()> {
+    output.show(&tenant.show_known_record(record).await?, known_table)
+}
+
+fn known_table(known: &KnownRecordView) -> String {
+    let mut rows = match known.unsettled.is_empty() {
+        true => table(["field", "last told"]),
+        false => table(["field", "last told", "not settled"]),
+    };
+    for field in &known.fields {
+        let mut row = vec![field.name.clone(), cell(&field.value.to_string(), 60)];
+        if !known.unsettled.is_empty() {
+            row.push(notes(&known.unsettled, &field.name));
+        }
+        rows.add_row(row);
+    }
+    let mut text = format!("{}\n{rows}", known.record.shown());
+    for pair in &known.pairs {
+        text.push_str(&pair_text(pair));
+        text.push_str(&remedy::lines(&pair.remedies));
+    }
+    text
+}
 
 /// Shows a record of the hub.
 pub(super) async fn show(tenant: &Tenant, object: &str, id: &str, output: Output) -> anyhow::Result<()> {
@@ -32,21 +58,27 @@ fn record_table(detail: &RecordDetail) -> String {
         };
         let mut row = vec![field.name.clone(), cell(&field.value.to_string(), 60), since, from];
         if !unsettled.is_empty() {
-            let notes: Vec<String> =
-                unsettled.iter().filter(|one| one.field == field.name).map(unsettled_text).collect();
-            row.push(notes.join("; "));
+            row.push(notes(unsettled, &field.name));
         }
         rows.add_row(row);
     }
     let mut text = format!("{}:{}\n{rows}", view.object, view.id);
-    for pair in pairs {
-        let counterpart =
-            pair.counterpart.as_ref().map_or_else(|| "no counterpart".to_owned(), RecordName::short);
-        let reason = pair.reason.as_ref().map(|why| format!(": {}", why.reason)).unwrap_or_default();
-        let retried = pair.due.map(|at| format!("; tried again after {at}")).unwrap_or_default();
-        text.push_str(&format!("\n{}: {counterpart}, {}{reason}{retried}", pair.sync, pair.status));
-    }
+    text.extend(pairs.iter().map(pair_text));
     text
+}
+
+/// What is not settled of a field.
+fn notes(unsettled: &[UnsettledView], field: &str) -> String {
+    let notes: Vec<String> = unsettled.iter().filter(|one| one.field == field).map(unsettled_text).collect();
+    notes.join("; ")
+}
+
+fn pair_text(pair: &PairView) -> String {
+    let counterpart =
+        pair.counterpart.as_ref().map_or_else(|| "no counterpart".to_owned(), RecordName::short);
+    let reason = pair.reason.as_ref().map(|why| format!(": {}", why.reason)).unwrap_or_default();
+    let retried = pair.due.map(|at| format!("; tried again after {at}")).unwrap_or_default();
+    format!("\n{}: {counterpart}, {}{reason}{retried}", pair.sync, pair.status)
 }
 
 fn unsettled_text(field: &UnsettledView) -> String {

@@ -45,7 +45,9 @@ pub use notice::NoticeView;
 pub use page::{Cursor, CursorError, Page, PageRequest};
 pub use plugin::{AskView, BuiltPluginView, InspectionView};
 pub use reason::{CountedView, ReasonView};
-pub use record::{DeletedView, ExportedView, PairView, RecordDetail, UnsettledView};
+pub use record::{
+    DeletedView, ExportedView, KnownFieldView, KnownRecordView, PairView, RecordDetail, UnsettledView,
+};
 pub use run::{CountsView, Exchanges, RunDetail, RunView, made};
 pub use status::{CountedReason, ObjectStatus, StatusView, Tally};
 pub use tenant::{LastRun, Overview, TenantView};

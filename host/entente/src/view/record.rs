@@ -31,6 +31,36 @@ pub struct RecordDetail {
     pub unsettled: Vec<UnsettledView>,
 }
 
+/// A record of another system than the hub, as its syncs know it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KnownRecordView {
+    /// Its name.
+    pub record: RecordName,
+    /// Its mapped fields with the values that were last told or written; those of which nothing is known are left out.
+    pub fields: Vec<KnownFieldView>,
+    /// Its pairs, by sync.
+    pub pairs: Vec<PairView>,
+    /// Fields about which something is not settled.
+    pub unsettled: Vec<UnsettledView>,
+}
+
+/// A field of such a record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KnownFieldView {
+    /// Its name.
+    pub name: String,
+    /// The value.
+    pub value: Value,
+}
+
+/// What syncs know of a record.
+#[derive(Default)]
+struct Known {
+    pairs: Vec<PairView>,
+    unsettled: Vec<UnsettledView>,
+    fields: Vec<KnownFieldView>,
+}
+
 /// Records that were deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeletedView {
@@ -109,13 +139,33 @@ impl Tenant {
     /// Where there is no such record, or the database fails.
     pub async fn show_record(&self, object: &str, id: &str) -> Result<RecordDetail, TenantError> {
         let record = self.hub().get(object, id).await?;
-        let (mut pairs, mut unsettled) = (Vec::new(), Vec::new());
+        let Known { pairs, unsettled, .. } = self.known(HUB, object, id).await?;
+        Ok(RecordDetail { record, pairs, unsettled })
+    }
+
+    /// A record of another system, as far as syncs know it: the values that were last told or written, and what waits. The
+    /// remote system is not asked.
+    ///
+    /// # Errors
+    /// [`TenantError::NoPair`] where no sync knows the record, or where the database fails.
+    pub async fn show_known_record(&self, record: &RecordName) -> Result<KnownRecordView, TenantError> {
+        let Known { pairs, unsettled, fields } =
+            self.known(&record.exchange, &record.object, &record.id).await?;
+        if pairs.is_empty() {
+            return Err(TenantError::NoPair(record.to_string()));
+        }
+        Ok(KnownRecordView { record: record.clone(), fields, pairs, unsettled })
+    }
+
+    async fn known(&self, exchange: &str, object: &str, id: &str) -> Result<Known, TenantError> {
+        let Known { mut pairs, mut unsettled, mut fields } = Known::default();
         for definition in self.definitions(None).await? {
-            for side in Side::BOTH.into_iter().filter(|side| definition.exchanges[*side] == HUB) {
+            for side in Side::BOTH.into_iter().filter(|side| definition.exchanges[*side] == exchange) {
                 let found =
                     self.ledger().pairs_of_record(Some(&definition.relation), side, object, id).await?;
                 for (mapping, pair) in found {
                     let other = side.other();
+                    add_fields(&definition, side, &pair, &mut fields);
                     unsettled.extend(self.unsettled(&definition, side, &pair).await?);
                     let ids = pair.halves.as_ref().map(|half| half.id.clone());
                     let records = RecordName::of_pair(&definition.exchanges, &mapping.objects, &ids);
@@ -134,7 +184,7 @@ impl Tenant {
                 }
             }
         }
-        Ok(RecordDetail { record, pairs, unsettled })
+        Ok(Known { pairs, unsettled, fields })
     }
 
     /// The fields of a pair about which something is not settled. `side` is where the record stands.
@@ -198,6 +248,19 @@ impl Tenant {
             found.add(Some(field), state, (None, None), other, reason);
         }
         Ok(found.views)
+    }
+}
+
+/// Adds what is known of the mapped fields of a record, each once.
+fn add_fields(definition: &SyncDefinition, side: Side, pair: &Pair, fields: &mut Vec<KnownFieldView>) {
+    let mapped = definition.mapping(pair.mapping).into_iter().flat_map(|mapping| &mapping.fields);
+    for field in mapped.filter(|field| field.constant.is_none()) {
+        let name = field.name(side);
+        if let Some(value) = pair.current(side, field.slot)
+            && !fields.iter().any(|known| known.name == name)
+        {
+            fields.push(KnownFieldView { name: name.to_owned(), value: value.clone() });
+        }
     }
 }
 

@@ -371,6 +371,8 @@ async fn examples() -> Examples {
     let mut record = tenant.show_record("contact", "1").await.unwrap();
     record.record.fields.truncate(3);
     examples.add("record show", &record);
+    let remote: RecordName = "HelloWorld/person:p2".parse().unwrap();
+    examples.add("record show HelloWorld/person:p2", &tenant.show_known_record(&remote).await.unwrap());
     examples.add("status", &tenant.status(None).await.unwrap());
     examples.add("run list", &tenant.list_runs(None, first).await.unwrap());
     examples.add("run show", &tenant.show_run(run.id, first).await.unwrap());

@@ -305,6 +305,7 @@ struct Producers {
 impl Producers {
     /// A section of the component, or of the module in it that is being read.
     fn take(&mut self, section: &CustomSectionReader<'_>, depth: u64) {
+        let mut told: usize = self.own.values().chain(self.first.values()).map(BTreeSet::len).sum();
         let named = match self.within {
             None if depth == 1 => &mut self.own,
             Some(2) if depth == 2 && self.modules == 1 => &mut self.first,
@@ -314,9 +315,9 @@ impl Producers {
         let KnownCustom::Producers(fields) = section.as_known() else { return };
         for field in fields.into_iter().flatten() {
             for value in field.values.into_iter().flatten() {
-                if named.values().map(BTreeSet::len).sum::<usize>() < PRODUCERS {
+                if told < PRODUCERS {
                     let text = clean(format!("{} {}", value.name, value.version).trim(), 100);
-                    named.entry(clean(field.name, 100)).or_default().insert(text);
+                    told += usize::from(named.entry(clean(field.name, 100)).or_default().insert(text));
                 }
             }
         }
@@ -500,6 +501,19 @@ mod tests {
         assert_eq!(told(&[tool, rust, c], tool), "", "as componentize-py makes it: the adapter is in Rust");
         assert_eq!(told(&[c, rust], &[("language", "JavaScript")]), "JavaScript");
         assert_eq!(told(&[], &[]), "");
+    }
+
+    #[test]
+    fn a_hundred_producers_are_told_at_most() {
+        let many =
+            |of: &str| -> Vec<Vec<u8>> { (0..80).map(|n| made(&[("sdk", &format!("{of}{n}"))])).collect() };
+        let module = [b"\0asm\x01\0\0\0".to_vec(), many("m").concat()].concat();
+        // A two-byte LEB128 length.
+        let head = [1, (module.len() & 0x7f) as u8 | 0x80, (module.len() >> 7) as u8];
+        let exports = ours(DRAFT[0].required);
+        let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
+        let whole = [component(&[], &exports), head.to_vec(), module, many("c").concat()].concat();
+        assert_eq!(look(&whole).unwrap().producers["sdk"].len(), PRODUCERS);
     }
 
     #[test]

@@ -174,7 +174,9 @@ pub(crate) fn decide_grant(
     // Last: a no counts for more than a yes.
     narrow(&mut grants, request)?;
     grants.no_state = request.state.map_or(grants.no_state, |state| !state);
-    let mut notices = missing_secrets(grants.secrets.keys(), secrets);
+    // A value for one that is not asked for would be refused.
+    let asked = grants.secrets.keys().filter(|secret| manifest.secret(secret).is_some());
+    let mut notices = missing_secrets(asked, secrets);
     notices.extend(useless(manifest, &grants, integration));
     notices.extend(left);
     Ok(GrantDecision {

@@ -198,12 +198,15 @@ fn grants_of_no_use_and_secrets_without_a_value_are_told() {
     assert_eq!(
         decision.notices,
         [
-            IntegrationNotice::SecretNotSet { secret: secret("unset") },
             IntegrationNotice::HostNotAsked { host: secret("https://other.example.com") },
             IntegrationNotice::SecretNotAsked { secret: secret("other") },
             IntegrationNotice::SecretNotAsked { secret: secret("unset") },
         ]
     );
+    // One that is not asked for needs no value; one that is, does.
+    let unset =
+        decide_grant(&integration(Some(SHOP), whole()), &manifest(MANIFEST), &[], &GrantRequest::default());
+    assert!(unset.unwrap().notices.contains(&IntegrationNotice::SecretNotSet { secret: secret("key") }));
     let nothing = Manifest::default();
     let decision =
         decide_grant(&integration(None, whole()), &nothing, &[], &GrantRequest::default()).unwrap();

@@ -465,6 +465,26 @@ async fn s26_a_single_record_with_nothing_left_of_what_it_had_is_another_one() {
     }
 }
 
+/// The same, told by nobody until the sync has written to it, at a remote system that cannot be asked what stands there: the
+/// value that was written is no likeness.
+#[tokio::test]
+async fn s26_a_stranger_does_not_pass_by_the_value_that_was_written_to_it() {
+    let (mut world, lefts, rights) = linked_with_numbers().await;
+    world.right.character.features.retain(|of| !matches!(of, Feature::ById | Feature::ConditionalUpdate));
+    world.assert_quiet().await;
+    let stranger = [("mail", text("stranger@example.net")), ("full", text("Mallory")), ("tel", text("666"))];
+    world.right.give_again("person", &rights[3], &stranger);
+    world.left.edit("contact", &lefts[3], "phone", text("5"), "2026-01-03");
+    world.run().await;
+    assert_eq!(world.right.value("person", &rights[3], "tel"), text("5"), "nobody could know");
+    // The report of the next run tells what was written, and what stands there.
+    let run = world.run().await;
+    assert_eq!(run.counts.right["person"].held, 1);
+    assert_eq!(world.left.value("contact", &lefts[3], "name"), text("name 3"));
+    assert_eq!(statuses(&world, Status::Held).await, [Some(Code::OtherIdentifiers)]);
+    world.assert_quiet().await;
+}
+
 /// Somebody with a new address and number is the same person still.
 #[tokio::test]
 async fn s26_a_record_that_has_something_left_is_the_same_one() {

@@ -167,6 +167,8 @@ pub enum Fault {
     NoAnswers { executed: bool },
     /// The order is executed, and the first two answers name each other's changes.
     SwapsAnswers,
+    /// The order is executed, and all its answers name the first record, without any values.
+    OneAnswer,
     /// The order is carried out up to here, and then the side takes no more.
     Stops { after: usize },
     /// The same, and all that it says is that it takes no more.
@@ -199,6 +201,8 @@ struct State {
     conversions: Vec<(u64, Conversion)>,
     /// Copies of records as they once were, which the last page of a report tells after all others.
     old_copies: Vec<(String, String, Record)>,
+    /// Reports tell these copies in place of their records.
+    only_copies: bool,
     /// What records have become, where only an order is told.
     merged: HashMap<String, Reference>,
     /// Outcomes by ticket, and whether they may be collected yet.
@@ -299,9 +303,16 @@ impl Fake {
         state.old_copies.push((object.to_owned(), id.to_owned(), record));
     }
 
+    /// From now on reports tell the copies in place of what their records are by then.
+    pub fn tell_only_copies(&self) {
+        self.state.lock().unwrap().only_copies = true;
+    }
+
     /// Lets no copy be told any more.
     pub fn drop_copies(&self) {
-        self.state.lock().unwrap().old_copies.clear();
+        let mut state = self.state.lock().unwrap();
+        state.old_copies.clear();
+        state.only_copies = false;
     }
 
     /// Brings a deleted record back.
@@ -597,7 +608,10 @@ impl Exchange for Fake {
                     wanted.window.since.is_none_or(|since| record.changed >= since)
                         && record.changed < wanted.window.until
                 };
-                if inside {
+                let copied = wanted.ids.is_empty()
+                    && state.only_copies
+                    && state.old_copies.iter().any(|(object, of, _)| object == &wanted.object && of == id);
+                if inside && !copied {
                     all.push((&wanted.object, id, record));
                 }
             }
@@ -849,6 +863,16 @@ impl Exchange for Fake {
         }
         if let (Some(Fault::SwapsAnswers), [one, other, ..]) = (&fault, answers.as_mut_slice()) {
             std::mem::swap(&mut one.change, &mut other.change);
+        }
+        if fault == Some(Fault::OneAnswer) {
+            let id = answers.iter().find_map(|answer| match &answer.outcome {
+                Outcome::Created(written) => Some(written.id.clone()),
+                _ => None,
+            });
+            for answer in &mut answers {
+                let id = id.clone().unwrap_or_default();
+                answer.outcome = Outcome::Created(Written { id, ..Written::default() });
+            }
         }
         if self.character.defers {
             let ticket = format!("t{}", state.tickets.len() + 1);

@@ -15,6 +15,7 @@ mod fake;
 mod fanout;
 mod identity;
 mod keys;
+mod link;
 mod mautic;
 mod moved;
 mod open_creates;

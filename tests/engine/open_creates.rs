@@ -577,7 +577,8 @@ async fn tell(world: &World, counterpart: &Counterpart) -> Result<(), NotLinked>
     assert_eq!(held.len(), 1, "{held:?}");
     let lease =
         world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(180)).await.unwrap();
-    let told = world.ledger.set_counterpart(&lease, held[0].id, counterpart).await.unwrap();
+    let told =
+        world.ledger.set_counterpart(&lease, held[0].id, counterpart, world.clock.now()).await.unwrap();
     world.ledger.release(&lease).await.unwrap();
     told
 }

@@ -83,6 +83,38 @@ async fn two_copies_of_a_record_without_change_times_are_told() {
     }
 }
 
+/// A listing of a later run tells a record as it was before the last write, by a replica that lags behind, say.
+#[tokio::test]
+async fn a_listing_that_tells_what_a_write_has_replaced_takes_no_edit_back() {
+    for by_id in [false, true] {
+        let mut world = World::new().await;
+        world.right.character.times = ChangeTimes::Record;
+        if !by_id {
+            world.right.character.features.remove(&Feature::ById);
+        }
+        let values = [("email", text("ann@example.org")), ("name", text("Ann"))];
+        let left = world.left.put("contact", &values, "2020-01-01");
+        world.run().await;
+        let right = world.person("ann@example.org");
+        world.right.keep_copy("person", &right);
+        world.clock.advance(Duration::from_secs(3600));
+        world.left.edit("contact", &left, "name", text("Ann Lee"), "2026-01-02");
+        world.run().await;
+        assert_eq!(world.right.value("person", &right, "full"), text("Ann Lee"));
+        world.right.tell_only_copies();
+        world.run_with(RunOptions::sync(Reading::Full)).await;
+        world.right.drop_copies();
+        assert_eq!(world.left.value("contact", &left, "name"), text("Ann Lee"), "by id: {by_id}");
+        assert_eq!(world.right.value("person", &right, "full"), text("Ann Lee"), "by id: {by_id}");
+        world.assert_quiet().await;
+        // What somebody puts back there is an edit.
+        world.right.edit("person", &right, "full", text("Ann"), "2027-01-02");
+        world.run().await;
+        assert_eq!(world.left.value("contact", &left, "name"), text("Ann"), "by id: {by_id}");
+        world.assert_quiet().await;
+    }
+}
+
 #[tokio::test]
 async fn an_expired_place_starts_the_report_again() {
     let world = World::new().await;

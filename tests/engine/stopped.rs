@@ -301,6 +301,69 @@ async fn a_remote_that_is_busy_is_asked_for_its_outcomes_again() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_cannot_be_told_of_keeps_nothing_else_from_being_synced() {
+    for settled in [false, true] {
+        let mut world = World::new().await;
+        world.right.character.defers = true;
+        world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
+        world.run().await;
+        world.right.character.defers = false;
+        world.left.put("contact", &[("email", text("u@example.org"))], "2020-01-01");
+        for call in 1..=1 + u64::from(settled) {
+            let broken = ExchangeError::new("job-failed", "the job has no result");
+            world.right.fault("collect", call, Fault::Fails(broken));
+        }
+        let kind = RunKind::Sync { scope: Scope::default(), until_settled: settled };
+        let run = world.run_with(kind.into()).await;
+        let counts = &run.counts.right["person"];
+        assert_eq!((counts.created, counts.pending), (1, 1), "{counts:?}");
+        let told = Notice::CollectFailed {
+            side: Side::Right,
+            object: "person".to_owned(),
+            said: RemoteSaid::new("job-failed", "the job has no result"),
+            remedies: vec![],
+        };
+        assert_eq!(run.notices, [told]);
+        // The next run is told of it.
+        world.right.tell(true);
+        let run = world.run().await;
+        assert_eq!((run.counts.right["person"].created, run.notices.len()), (1, 0));
+        assert_eq!(world.right.records("person").len(), 2);
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_never_done_is_given_up_after_a_week_or_by_the_operator() {
+    for asked in [false, true] {
+        let mut world = World::new().await;
+        world.right.character.defers = true;
+        world.right.character.still_deferred = Some(Duration::from_secs(60));
+        world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
+        world.run().await;
+        world.right.character.defers = false;
+        world.clock.advance(Duration::from_secs(6 * 24 * 3600));
+        let run = world.run().await;
+        assert_eq!((run.counts.right["person"].pending, run.notices.len()), (1, 0));
+        if asked {
+            let now = world.clock.now();
+            let lease = world.ledger.acquire("r", "o", now, Duration::from_secs(60)).await.unwrap();
+            let pair = world.ledger.pairs_in(Status::Live, None, 0, 10).await.unwrap().remove(0);
+            assert_eq!(world.ledger.retry(&lease, pair.mapping, Some(pair.id)).await.unwrap(), 1);
+            world.ledger.release(&lease).await.unwrap();
+        } else {
+            world.clock.advance(Duration::from_secs(24 * 3600));
+        }
+        let run = world.run().await;
+        let old = |notice: &Notice| matches!(notice, Notice::TicketTooOld { side: Side::Right, .. });
+        assert_eq!(run.notices.iter().filter(|notice| old(notice)).count(), usize::from(!asked));
+        assert!(world.ledger.pairs_in(Status::Live, None, 0, 10).await.unwrap().is_empty());
+        assert_eq!(world.right.records("person").len(), 1);
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
 async fn what_a_ticket_that_is_done_says_nothing_of_is_found_out() {
     let mut world = World::new().await;
     world.right.character.defers = true;

@@ -1,9 +1,9 @@
 //! `entente link`: the word of a person about the counterpart of a record.
 
 use super::Context;
-use super::output::{Done, Usage};
+use super::output::{Done, Usage, cell, table};
 use super::remedy;
-use entente::{Linked, RecordName};
+use entente::{LinkOptions, Linked, RecordName};
 use entente_sync::Remedy;
 
 /// The commands below `entente link`.
@@ -11,8 +11,8 @@ use entente_sync::Remedy;
 pub(super) enum LinkCommand {
     /// Say which record of the other system is the counterpart of one that has none: the next run compares them
     ///
-    /// For a record that was sent and never answered, where nothing but a person can tell whether it was made; also for
-    /// one that has several possible counterparts.
+    /// For a record that was sent and never answered, where nothing but a person can tell whether it was made; for one
+    /// that has several possible counterparts, whose counterpart was deleted, or whose link was removed.
     Set {
         /// A record without a counterpart: contact:12 of the hub, HelloWorld/person:p3
         record: RecordText,
@@ -21,9 +21,25 @@ pub(super) enum LinkCommand {
         #[command(flatten)]
         common: CommonArgs,
     },
-    /// Say that a record that was sent and never answered was not made: the next run may make it
+    /// Say that two linked records are not counterparts of each other
+    ///
+    /// Both stay as they are, and neither is made again on the other side. What syncs have written to them stays too:
+    /// `run undo` puts that back, before the link is removed. Afterwards `link set` names the right counterpart, or `link
+    /// new` lets one be made.
+    Remove {
+        /// A record: contact:12 of the hub, HelloWorld/person:p3
+        record: RecordText,
+        /// The record that it is linked with
+        counterpart: RecordText,
+        #[command(flatten)]
+        common: CommonArgs,
+    },
+    /// Say that a record has no counterpart: the next run may make one
+    ///
+    /// For one that was sent and never answered, if you know that it was not made; for one whose counterpart was deleted,
+    /// or whose link was removed.
     New {
-        /// The record that it was sent for: contact:12 of the hub, HelloWorld/person:p3
+        /// The record: contact:12 of the hub, HelloWorld/person:p3
         record: RecordText,
         #[command(flatten)]
         common: CommonArgs,
@@ -33,7 +49,7 @@ pub(super) enum LinkCommand {
 /// A record as it was typed.
 type RecordText = String;
 
-/// What both have.
+/// What all have.
 #[derive(Debug, clap::Args)]
 pub(super) struct CommonArgs {
     /// Only in this sync
@@ -42,6 +58,15 @@ pub(super) struct CommonArgs {
     /// Wait for a run that is under way
     #[arg(long)]
     wait: bool,
+    /// Show what both records have, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl CommonArgs {
+    fn options(&self) -> LinkOptions<'_> {
+        LinkOptions { sync: self.sync.as_deref(), wait: self.wait, dry: self.dry_run }
+    }
 }
 
 /// Runs the command.
@@ -50,28 +75,54 @@ pub(super) async fn run(command: LinkCommand, context: &Context) -> anyhow::Resu
     let linked = match command {
         LinkCommand::Set { record, counterpart, common } => {
             let (record, counterpart) = (name(&record)?, name(&counterpart)?);
-            let tenant = context.tenant()?;
-            tenant.link_records(&record, &counterpart, common.sync.as_deref(), common.wait).await?
+            context.tenant()?.link_records(&record, &counterpart, common.options()).await?
+        }
+        LinkCommand::Remove { record, counterpart, common } => {
+            let (record, counterpart) = (name(&record)?, name(&counterpart)?);
+            context.tenant()?.unlink_records(&record, &counterpart, common.options()).await?
         }
         LinkCommand::New { record, common } => {
             let record = name(&record)?;
-            context.tenant()?.link_anew(&record, common.sync.as_deref(), common.wait).await?
+            context.tenant()?.link_anew(&record, common.options()).await?
         }
     };
-    context.output.show(&linked, |linked| linked.iter().map(line).collect::<Vec<_>>().join("\n"))?;
+    context.output.show(&linked, |linked| linked.iter().map(text).collect::<Vec<_>>().join("\n"))?;
     Ok(Done::Well)
+}
+
+/// Both records beside each other, and what was done with them.
+fn text(one: &Linked) -> String {
+    let mut text = String::new();
+    if let Some(counterpart) = one.counterpart.as_ref().filter(|_| !one.fields.is_empty()) {
+        let mut rows = table(["field", &one.record.shown(), "field", &counterpart.shown()]);
+        let value = |value: &Option<entente_core::Value>| {
+            value.as_ref().map_or_else(String::new, |value| cell(&value.to_string(), 50))
+        };
+        for field in &one.fields {
+            let (own, other) = (value(&field.value), value(&field.other));
+            rows.add_row(vec![field.field.clone(), own, field.other_field.clone(), other]);
+        }
+        text = format!("{rows}\n");
+    }
+    text + &line(one)
 }
 
 fn line(one: &Linked) -> String {
     let next = remedy::command(&Remedy::Sync { sync: Some(one.sync.clone()) });
+    let (record, sync) = (one.record.shown(), &one.sync);
     match &one.counterpart {
-        Some(counterpart) => format!(
-            "{} is linked with {}; the next run compares them: {next}",
-            one.record.shown(),
-            counterpart.shown()
-        ),
-        None => {
-            format!("{} counts as not made; the next run decides it anew: {next}", one.record.shown())
+        Some(other) if one.dry && one.removed => {
+            format!("the link of {record} with {} would be removed in {sync}", other.shown())
         }
+        Some(other) if one.dry => format!("{record} would be linked with {} in {sync}", other.shown()),
+        None if one.dry => format!("{record} would count as without counterpart in {sync}"),
+        Some(other) if one.removed => format!(
+            "{record} is no longer linked with {} in {sync}; neither is made again on the other side until you say so",
+            other.shown()
+        ),
+        Some(other) => {
+            format!("{record} is linked with {}; the next run compares them: {next}", other.shown())
+        }
+        None => format!("{record} has no counterpart; the next run decides it anew: {next}"),
     }
 }

@@ -12,7 +12,7 @@ use entente_sync::Remedy;
 pub(super) struct RetryArgs {
     /// Put these records back to be done, failed and held ones: contact:12 of the hub, HelloWorld/person:p3;
     /// without any, list what failed. Where a new record was never answered, the next run asks again what became
-    /// of it
+    /// of it; so it does for what the other system put off and never said more of
     records: Vec<String>,
     /// Only in this sync
     #[arg(long)]

@@ -43,7 +43,7 @@ pub use archive::{ArchiveError, Archived, Content};
 pub use egress::{LoggedLine, PluginFiles};
 pub(crate) use export::blocking;
 pub use integrations::{Changed, Granted, IntegrationChange, NewIntegration, Upgraded};
-pub use link::{LinkRefused, Linked};
+pub use link::{LinkOptions, LinkRefused, Linked, LinkedField};
 pub use operator::{RecordName, Retried, RetriedAll, WaitingConflict};
 pub use rebind::{Rebind, Rebound};
 pub use remove::Removed;

@@ -154,7 +154,7 @@ pub(super) fn mistaken(
 ) -> HashSet<String> {
     let creates = || outgoing.values().map(|entry| &entry.change).filter(|of| of.action == Action::Create);
     let mut sent: Option<HashMap<MatchKey, &str>> = None;
-    let mut mistaken = HashSet::new();
+    let mut mistaken = answered_with_one(mapping, outgoing, slots, answers);
     for Answer { change, outcome } in answers {
         let (Outcome::Created(written) | Outcome::Unchanged(written)) = outcome else { continue };
         let own = outgoing.get(change).map(|entry| &entry.change).filter(|of| of.action == Action::Create);
@@ -190,6 +190,45 @@ pub(super) fn mistaken(
         }
     }
     mistaken
+}
+
+/// The creates that are answered with one record though they have no identifier in common: it is that of one of them at
+/// most, and what the others have made is not known. One whose own values are told is not among them.
+fn answered_with_one(
+    mapping: &ObjectMapping,
+    outgoing: &HashMap<String, Outgoing>,
+    slots: &[Slot],
+    answers: &[Answer],
+) -> HashSet<String> {
+    let mut by_id: HashMap<&str, Vec<(&Change, &Written)>> = HashMap::new();
+    for Answer { change, outcome } in answers {
+        let (Outcome::Created(written) | Outcome::Unchanged(written)) = outcome else { continue };
+        let own = outgoing.get(change).map(|entry| &entry.change).filter(|of| of.action == Action::Create);
+        if let Some(own) = own {
+            let answered = by_id.entry(&written.id).or_default();
+            if !answered.iter().any(|(first, _)| first.key == own.key) {
+                answered.push((own, written));
+            }
+        }
+    }
+    let mut unknown = HashSet::new();
+    for answered in by_id.into_values().filter(|answered| answered.len() > 1) {
+        let keys: Vec<Vec<MatchKey>> =
+            answered.iter().map(|(own, _)| identity::keys_sent(mapping, own)).collect();
+        for (place, (own, written)) in answered.iter().enumerate() {
+            let same = |other: usize| keys[other].iter().any(|key| keys[place].contains(key));
+            let merged = (0..keys.len()).any(|other| other != place && same(other));
+            let only_own = |slot: Slot, value: &Value| {
+                carried(own, slot, value)
+                    && answered.iter().all(|(of, _)| of.key == own.key || !carried(of, slot, value))
+            };
+            let told = |slot: &Slot| told(written, slots, *slot).is_some_and(|value| only_own(*slot, value));
+            if !merged && !slots.iter().any(told) {
+                unknown.insert(own.key.clone());
+            }
+        }
+    }
+    unknown
 }
 
 /// A value that an answer tells, unless it is blank.

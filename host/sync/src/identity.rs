@@ -1,6 +1,6 @@
 //! Identity: match keys of a record, by which counterparts and duplicates are found.
 
-use super::change::Change;
+use super::change::{Change, ChangedField};
 use super::definition::{IdentifyBy, ObjectMapping};
 use super::number::Slot;
 use super::pair::{MatchKey, Pair};
@@ -107,20 +107,34 @@ pub(super) fn is_unnamed(mapping: &ObjectMapping, pair: &Pair, side: Side) -> bo
 /// Whether a linked record has other texts than were settled, in every field that is no identifier and had one: at least
 /// two, so that one edit is not taken for another record. What many records have, as values of a pick-list, says nothing.
 pub(super) fn has_nothing_left(mapping: &ObjectMapping, pair: &Pair, side: Side) -> bool {
-    let mut had = 0;
+    has_nothing_left_but(mapping, pair, side, &[])
+}
+
+/// The same, whatever is in these fields: a value that was written to a record says nothing about whose record it is.
+pub(super) fn has_nothing_left_but(
+    mapping: &ObjectMapping,
+    pair: &Pair,
+    side: Side,
+    written: &[ChangedField],
+) -> bool {
+    let (mut had, mut told) = (0, 0);
     for field in mapping.fields.iter().filter(|field| !mapping.identifiers.contains(&field.slot)) {
         let settled = pair.agreed(field.slot).and_then(|agreed| agreed.half(side));
         let settled = settled.filter(|value| matches!(value, Value::Text(_)) && !value.is_blank());
         let Some(settled) = settled.filter(|_| !field.has_common_values()) else { continue };
+        had += 1;
+        if written.iter().any(|of| of.slot == field.slot) {
+            continue;
+        }
         let same = |side: Side| Some(settled) == pair.current(side, field.slot);
         let now = pair.current(side, field.slot);
         // What the other side has by now, too, was edited on both.
         if same(side) || now == pair.current(side.other(), field.slot) {
             return false;
         }
-        had += 1;
+        told += 1;
     }
-    had > 1
+    had > 1 && told > 0
 }
 
 /// Match keys that a create carried when it was sent.

@@ -1,10 +1,11 @@
 //! Intake: upserts a page of reported records into pairs, matches records without a pair by their
 //! identifiers, and commits the page in one transaction with the cursor of the next.
 
-use super::change::Change;
+use super::change::{Change, ChangedField};
 use super::convert::{is_left_over, mark_for_decision};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
+use super::feature::Feature;
 use super::filter::{Candidate, better, takes_part};
 use super::identity;
 use super::notice::Oddity;
@@ -21,10 +22,31 @@ use super::working::{Entry, Match, Working};
 use entente_core::{Reference, Side, Sides};
 use std::collections::BTreeMap;
 
-/// Whether a report tells a record once more, as it was before the state that this run has read already.
-fn is_older_copy(half: &Half, row: &Row, arrival: Arrival) -> bool {
+/// Whether a row is dated before what is known of its record.
+fn is_earlier(half: &Half, row: &Row) -> bool {
     let earlier = matches!((row.changed, half.changed), (Some(told), Some(known)) if told < known);
-    earlier && half.read == Some(arrival.run) && half.deleted.is_none()
+    earlier && half.deleted.is_none()
+}
+
+fn differs(pair: &Pair, side: Side, columns: &[(Slot, Column)], row: &Row) -> bool {
+    let known =
+        |slot: Slot| value_at(columns, row, slot).is_none_or(|told| pair.current(side, slot) == Some(told));
+    !columns.iter().all(|(slot, _)| known(*slot))
+}
+
+/// Whether a row tells what its record had before the last write, and nothing else.
+fn is_as_before(
+    written: &[ChangedField],
+    pair: &Pair,
+    side: Side,
+    columns: &[(Slot, Column)],
+    row: &Row,
+) -> bool {
+    columns.iter().all(|(slot, _)| {
+        let Some(told) = value_at(columns, row, *slot) else { return true };
+        let before = written.iter().find(|field| field.slot == *slot).and_then(|field| field.base.as_ref());
+        pair.current(side, *slot) == Some(told) || before == Some(told)
+    })
 }
 
 /// Whether a report tells a record once more with other values, and nothing says which of the two is newer.
@@ -229,10 +251,36 @@ impl Session<'_> {
         }
         let open = |pair: &&Pair| pair.attempts > 0 || (pair.status == Status::Live && !pair.is_linked());
         let open: Vec<PairId> = work.pairs.iter().filter(open).map(|pair| pair.id).collect();
+        self.load_replaced(&mut work, side, batches).await?;
         for change in ledger.unanswered(&open).await? {
             work.unanswered.entry(change.pair).or_default().push(change);
         }
         Ok(work)
+    }
+
+    /// Loads what was replaced by the last write to the records that are told as they may have been before it, on a side that
+    /// cannot be asked what they have now.
+    async fn load_replaced(
+        &self,
+        work: &mut Working<'_>,
+        side: Side,
+        batches: &[&Batch],
+    ) -> Result<(), SyncError> {
+        if self.has(work.mapping, side, Feature::ById) {
+            return Ok(());
+        }
+        for batch in batches {
+            let columns = columns_of(work.mapping, side, batch);
+            for row in &batch.rows {
+                let Some(entry) = work.by_id.get(&row.id) else { continue };
+                let pair = &work.pairs[*entry];
+                if is_earlier(pair.half(side), row) && differs(pair, side, &columns, row) {
+                    let pair = pair.id;
+                    work.replaced.insert(pair, self.last_update(pair, side).await?);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Applies the rows and deletions of a batch to the working set.
@@ -249,7 +297,7 @@ impl Session<'_> {
             let keys = identity::keys(mapping, side, |slot| value_at(&columns, row, slot));
             let mut known = work.by_id.get(&row.id).copied();
             if purpose == Purpose::Report
-                && known.is_some_and(|entry| is_older_copy(work.pairs[entry].half(side), row, arrival))
+                && known.is_some_and(|entry| self.tells_the_past(work, entry, row, &columns, arrival))
             {
                 continue;
             }
@@ -296,6 +344,42 @@ impl Session<'_> {
             work.pairs[entry].half_mut(side).read = Some(self.run.id);
             work.touch(entry);
         }
+    }
+
+    /// Whether a row tells a state of its record that is no longer the latest: as it was before the one that this run has read
+    /// already, or before the last write. Where that is not plain, the record is read again before anything is decided.
+    fn tells_the_past(
+        &mut self,
+        work: &mut Working<'_>,
+        entry: Entry,
+        row: &Row,
+        columns: &[(Slot, Column)],
+        arrival: Arrival,
+    ) -> bool {
+        let (mapping, side) = (work.mapping, work.side);
+        let pair = &work.pairs[entry];
+        let earlier = is_earlier(pair.half(side), row);
+        if earlier && pair.half(side).read == Some(arrival.run) {
+            return true;
+        }
+        if !earlier || !differs(pair, side, columns, row) {
+            return false;
+        }
+        if self.exchange(side).local().is_none() && self.has(mapping, side, Feature::ById) {
+            let pair = &mut work.pairs[entry];
+            if matches!(pair.status, Status::Ok | Status::Todo | Status::Failed) {
+                pair.status = Status::Held;
+                pair.reason = Some(Reason::NotReadYet { side, object: mapping.object(side).to_owned() });
+            } else {
+                self.stale.entry((mapping.id, side)).or_default().push(row.id.clone());
+            }
+        } else if !work.replaced.get(&pair.id).is_some_and(|by| is_as_before(by, pair, side, columns, row)) {
+            return false;
+        }
+        // It is there all the same.
+        work.pairs[entry].half_mut(side).read = Some(arrival.run);
+        work.touch(entry);
+        true
     }
 
     /// Holds the pairs of records that cannot be read until they can: what they have by now is not known, so that nothing is

@@ -67,6 +67,7 @@ mod subject;
 mod trust;
 mod undo;
 mod unfit;
+mod unlink;
 mod unmade;
 mod untangle;
 mod wait;
@@ -101,7 +102,6 @@ pub use order::{
     Written,
 };
 pub use pair::{Agreed, Half, MatchKey, Pair, Seen, Status};
-pub use plan::release_survivor;
 pub use progress::{Asked, OpenReport, Position, Progress};
 pub use reason::{Code, FieldReason, Reason};
 pub use reason_counts::{Counted, ReasonCounts};
@@ -112,3 +112,4 @@ pub use report::{
 };
 pub use run::{Counts, Run, RunStatus};
 pub use subject::{InvalidAnswer, RecordRef, RemoteSaid};
+pub use unlink::{forget_deleted, release_survivor, unlink};

@@ -107,6 +107,27 @@ pub enum Notice {
         /// The object.
         object: String,
     },
+    /// A side failed to tell what became of deferred changes. They stay open, and the run goes on.
+    CollectFailed {
+        /// The side.
+        side: Side,
+        /// The object.
+        object: String,
+        /// What it said.
+        said: RemoteSaid,
+        /// What the operator can do, where the host knows it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remedies: Vec<Remedy>,
+    },
+    /// Deferred changes of which nothing was told for so long that their outcome counts as unknown, as after a crash.
+    TicketTooOld {
+        /// The side.
+        side: Side,
+        /// The object.
+        object: String,
+        /// The oldest of them was sent at this time.
+        sent: Timestamp,
+    },
     /// A side answers against the rules of the interface, without harm to what is synced.
     InvalidAnswers {
         /// The side.
@@ -187,7 +208,7 @@ impl Notice {
                 vec![Remedy::Export, Remedy::Apply]
             }
             Notice::NewFields { required, .. } if *required > 0 => vec![Remedy::Export, Remedy::Apply],
-            Notice::OrderFailed { remedies, .. } => remedies.clone(),
+            Notice::OrderFailed { remedies, .. } | Notice::CollectFailed { remedies, .. } => remedies.clone(),
             // A list that moves while it is read is nobody's mistake.
             Notice::InvalidAnswers { what: Oddity::ToldTwice, .. } => Vec::new(),
             Notice::CannotCollect { .. } | Notice::InvalidAnswers { .. } => vec![Remedy::ReportToAuthor],
@@ -199,6 +220,7 @@ impl Notice {
             | Notice::StaysTrusted { .. }
             | Notice::NotMapped { .. }
             | Notice::ClockAhead { .. }
+            | Notice::TicketTooOld { .. }
             | Notice::Earlier { .. } => Vec::new(),
         }
     }

@@ -100,13 +100,16 @@ pub struct OpenConflict {
     pub times: u64,
 }
 
-/// What an operator says of the counterpart of a record that has none.
+/// What an operator says of the counterpart of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Counterpart {
-    /// It is the record of the other side with this id.
+    /// It has none so far, and is the record of the other side with this id.
     Record(String),
-    /// The create that was sent for it and never answered has made nothing.
+    /// There is none: the create that was sent and never answered has made nothing, or the one that it had was deleted, or
+    /// its link removed. The next run may make one.
     NotMade,
+    /// It is not the one that it is linked with, which has this id.
+    Not(String),
 }
 
 /// Why the word of an operator about a counterpart was not taken; nothing was changed.
@@ -126,6 +129,10 @@ pub enum NotLinked {
     NothingOpen,
     /// No create was ever sent for the record.
     NeverSent,
+    /// The record is not linked with this one.
+    OfAnother,
+    /// This record of the other side has the same identifiers: they would be linked, or it would be there twice.
+    SameIdentifiers(String),
 }
 
 /// Filter over open conflicts.
@@ -170,19 +177,28 @@ pub trait OperatorLedger: Ledger {
     /// Returns how many. A duplicate stays held until a run finds nobody with its identifiers; where it is held by
     /// the survivor of a deleted record, it takes the place of that record. A pair that is held since its create was never
     /// answered goes on like one whose create was sent just now: the next run asks what became of it, and sends it again
-    /// only where that cannot make a second record.
+    /// only where that cannot make a second record. A ticket of a pair whose change was deferred is given up: the next run
+    /// finds out in the same way what became of the change.
     async fn retry(
         &self,
         lease: &Lease,
         mapping: MappingId,
         pair: Option<PairId>,
     ) -> Result<u64, LedgerError>;
-    /// Takes the word of an operator about the counterpart of a pair that has a record on one side only. A record of
-    /// the other side leaves its own pair for this one; where it is what an unanswered create has made, that create
-    /// counts as executed. The next run decides the pair.
+    /// Takes the word of an operator about the counterpart of a record. A record of the other side leaves its own pair
+    /// for this one; where it is what an unanswered create has made, that create counts as executed. The next run decides
+    /// the pair. A pair whose link is removed becomes two, which are left alone until something else is said of them.
+    /// `at`: now.
     async fn set_counterpart(
         &self,
         lease: &Lease,
+        pair: PairId,
+        counterpart: &Counterpart,
+        at: Timestamp,
+    ) -> Result<Result<(), NotLinked>, LedgerError>;
+    /// Whether [`OperatorLedger::set_counterpart`] would take it.
+    async fn check_counterpart(
+        &self,
         pair: PairId,
         counterpart: &Counterpart,
     ) -> Result<Result<(), NotLinked>, LedgerError>;

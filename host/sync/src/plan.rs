@@ -9,8 +9,8 @@ use super::number::{PairId, RunId, Slot};
 use super::options::StandingTrust;
 use super::pair::{Agreed, Half, Pair, Seen, Status};
 use super::reason::{FieldReason, Reason};
-use super::settle::forget_agreed;
 use super::subject::RecordRef;
+use super::unlink::end_link;
 use entente_core::{
     Current, Decision, FieldRules, Reference, Settled, Side, Sides, Value, Why, Write, settle, settle_new,
 };
@@ -499,8 +499,8 @@ impl<'m> Inputs<'m> {
             return Gone::Settled(Status::Deleted, Reason::DeletedEverywhere);
         }
         let Some(was) = pair.half(gone).id.clone() else {
-            let reason = match pair.reason {
-                Some(Reason::Undone) => Reason::Undone,
+            let reason = match &pair.reason {
+                Some(kept @ (Reason::Undone | Reason::LinkRemoved { .. })) => kept.clone(),
                 _ => Reason::Unlinked { side: gone, object: object.to_owned(), id: None },
             };
             return Gone::Settled(Status::Excluded, reason);
@@ -548,31 +548,6 @@ impl<'m> Inputs<'m> {
         };
         Gone::Delete(id, mapping.fields.iter().filter_map(kept).collect())
     }
-}
-
-/// Operator decision: ends the link of a survivor with a record that was deleted under the policy `ignore`, as the policy
-/// `unlink` does, so that the survivor may be matched with another record of that side. False where the pair has no
-/// such link.
-pub fn release_survivor(pair: &mut Pair, gone: Side, object: &str) -> bool {
-    let survivor = pair.half(gone.other());
-    let stands = survivor.id.is_some() && survivor.deleted.is_none();
-    let (Status::Deleted, true, Half { id: Some(id), deleted: Some(deleted), .. }) =
-        (pair.status, stands, pair.half(gone).clone())
-    else {
-        return false;
-    };
-    end_link(pair, gone, Half { deleted: Some(deleted), ..Half::default() });
-    pair.status = Status::Excluded;
-    pair.reason = Some(Reason::Unlinked { side: gone, object: object.to_owned(), id: Some(id) });
-    true
-}
-
-/// Ends the link of a pair: removes the record of a side and clears the merge base, so that the survivor is
-/// merged afresh with its next counterpart.
-fn end_link(pair: &mut Pair, gone: Side, left: Half) {
-    forget_agreed(pair, gone.other());
-    *pair.half_mut(gone) = left;
-    pair.keys[gone] = Some(Vec::new());
 }
 
 #[cfg(test)]

@@ -187,6 +187,11 @@ pub enum Reason {
         /// The object whose records cannot be deleted.
         object: String,
     },
+    /// An operator has removed the link with a record, and it is not made again.
+    LinkRemoved {
+        /// The record of the other side.
+        record: RecordRef,
+    },
     /// An undo deleted the record that a run had created.
     Undone,
     /// An undo created the record again; the other side stays deleted.
@@ -389,6 +394,7 @@ codes! {
     DeletedIgnored => "deleted-ignored",
     Unlinked => "unlinked",
     CannotBeDeleted => "cannot-be-deleted",
+    LinkRemoved => "link-removed",
     Undone => "undone",
     MadeAgain => "made-again",
     WithheldPull => "withheld-pull",

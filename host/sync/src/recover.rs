@@ -17,6 +17,7 @@ use super::pair::{Pair, Status};
 use super::reason::Reason;
 use super::session::{Purpose, Session, Tries};
 use super::settle::{has_landed, is_undone, set_undone, settle_as_sent};
+use super::subject::RemoteSaid;
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -327,18 +328,24 @@ impl Session<'_> {
     pub(super) async fn wait_for_deferred(&mut self) -> Result<(), SyncError> {
         loop {
             let still = self.collect_deferred().await?;
-            for ((side, object), lost) in still.lost {
-                self.run.count(side, &object).pending += lost;
-            }
-            let Some((side, pause)) = still.again else { return Ok(()) };
+            self.count_pending(still.lost);
+            let Some((side, pause)) = still.again else {
+                // What could not be told is asked by the next run.
+                self.count_pending(still.open);
+                return Ok(());
+            };
             let pause = pause.clamp(limits::FIRST_PAUSE, limits::LONGEST_PAUSE);
             let why = "until it has the outcomes of deferred changes";
             if let Err(ended) = self.wait_at_most(side, pause, why).await {
-                for ((side, object), open) in still.open {
-                    self.run.count(side, &object).pending += open;
-                }
+                self.count_pending(still.open);
                 return Err(ended);
             }
+        }
+    }
+
+    fn count_pending(&mut self, open: BTreeMap<(Side, String), u64>) {
+        for ((side, object), open) in open {
+            self.run.count(side, &object).pending += open;
         }
     }
 
@@ -355,7 +362,11 @@ impl Session<'_> {
         let (mut outgoing, waiting) = self.prepare(mapping, target, changes).await?;
         outgoing.extend(waiting);
         let (order, slots) = self.order(mapping, target, &outgoing);
-        let collection = self.ask_ticket(target, ticket, &order).await?;
+        let answer = self.ask_ticket(target, ticket, &order).await?;
+        let told = answer.is_some();
+        let mut collection =
+            answer.unwrap_or(Collection { answers: Vec::new(), state: TicketState::Pending(None) });
+        self.give_up_old(target, &order, &outgoing, &mut collection);
         // Of what is done and has no answer nothing more will be told, as of a lost ticket.
         let lost = !matches!(collection.state, TicketState::Pending(_));
         let unanswered: Vec<Change> = if lost {
@@ -390,6 +401,9 @@ impl Session<'_> {
         unit.commit().await?;
         if let TicketState::Pending(after) = collection.state {
             *still.open.entry((target, mapping.object(target).to_owned())).or_default() += open;
+            if !told {
+                return Ok(());
+            }
             let after = after.unwrap_or(limits::LONGEST_PAUSE);
             if still.again.is_none_or(|(_, least)| after < least) {
                 still.again = Some((target, after));
@@ -398,25 +412,48 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Nothing more is awaited of a ticket that is too old.
+    fn give_up_old(
+        &mut self,
+        target: Side,
+        order: &Order,
+        outgoing: &[Outgoing],
+        collection: &mut Collection,
+    ) {
+        let Some(sent) = outgoing.iter().filter_map(|entry| entry.change.sent).min() else { return };
+        let pending = matches!(collection.state, TicketState::Pending(_));
+        if pending && sent.later_by(limits::TICKET_AGE) <= self.now() {
+            collection.state = TicketState::Lost;
+            self.run.notice(Notice::TicketTooOld { side: target, object: order.object.clone(), sent });
+        }
+    }
+
     /// Asks for the outcomes of a ticket, with retries where the side is busy. A side that deferred and does not know how
-    /// to tell what came of it has lost the ticket.
+    /// to tell what came of it has lost the ticket. `None`: it failed to tell, and what it deferred stays open.
     async fn ask_ticket(
         &mut self,
         target: Side,
         ticket: &str,
         order: &Order,
-    ) -> Result<Collection, SyncError> {
+    ) -> Result<Option<Collection>, SyncError> {
         let mut tries = Tries::default();
         loop {
             match self.exchange(target).collect(ticket, order).await {
-                Ok(collection) => return Ok(collection),
+                Ok(collection) => return Ok(Some(collection)),
                 Err(error) if self.back_off(target, &error, &mut tries).await? => {}
                 Err(error) if error.code == codes::UNSUPPORTED => {
                     self.run.notice(Notice::CannotCollect { side: target, object: order.object.clone() });
-                    return Ok(Collection { answers: Vec::new(), state: TicketState::Lost });
+                    return Ok(Some(Collection { answers: Vec::new(), state: TicketState::Lost }));
                 }
-                Err(error) => {
+                Err(error) if error.code == codes::STORE => {
                     return Err(self.call_failed(target, "report the outcomes of deferred changes", error));
+                }
+                // One ticket that cannot be told of does not keep everything else from being synced.
+                Err(error) => {
+                    let said = RemoteSaid::new(&error.code, &error.reason);
+                    let (object, remedies) = (order.object.clone(), error.remedies);
+                    self.run.notice(Notice::CollectFailed { side: target, object, said, remedies });
+                    return Ok(None);
                 }
             }
         }

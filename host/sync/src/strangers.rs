@@ -2,6 +2,7 @@
 //! held as they are read, and let go before the next decision unless there are too many of them: then another
 //! account stands behind the address, or a restored backup that gives ids again.
 
+use super::change::{Change, ChangedField};
 use super::definition::ObjectMapping;
 use super::error::SyncError;
 use super::feature::Feature;
@@ -10,6 +11,7 @@ use super::ledger::TodoFilter;
 use super::limits;
 use super::notice::Notice;
 use super::number::PairId;
+use super::order::Action;
 use super::pair::{Pair, Status};
 use super::reason::{Code, Reason};
 use super::session::{Purpose, Session};
@@ -80,7 +82,7 @@ impl Session<'_> {
                         self.count_strangers(mapping, &pairs, linked);
                     }
                 } else {
-                    let pairs = self.keep_strangers(mapping, pairs, first);
+                    let pairs = self.keep_strangers(mapping, pairs, first).await?;
                     self.let_go(mapping, pairs, first).await?;
                 }
             }
@@ -145,17 +147,25 @@ impl Session<'_> {
     /// Few records have other identifiers, and that may be somebody with a new address. One that has nothing else left of
     /// what it had is another record all the same and stays held, unless the operator has lifted the brake. Returns those
     /// that are let go.
-    fn keep_strangers(&mut self, mapping: &ObjectMapping, pairs: Vec<Pair>, first: bool) -> Vec<Pair> {
+    async fn keep_strangers(
+        &mut self,
+        mapping: &ObjectMapping,
+        pairs: Vec<Pair>,
+        first: bool,
+    ) -> Result<Vec<Pair>, SyncError> {
         if self.run.options.lift_identifiers {
-            return pairs;
+            return Ok(pairs);
         }
-        let another = |pair: &Pair| match &pair.reason {
-            Some(Reason::OtherIdentifiers { record }) => {
-                identity::has_nothing_left(mapping, pair, record.side)
-            }
-            _ => false,
-        };
-        let (kept, gone): (Vec<Pair>, Vec<Pair>) = pairs.into_iter().partition(another);
+        let (mut kept, mut gone): (Vec<Pair>, Vec<Pair>) = (Vec::new(), Vec::new());
+        for pair in pairs {
+            let another = match &pair.reason {
+                Some(Reason::OtherIdentifiers { record }) => {
+                    self.is_another(mapping, &pair, record.side).await?
+                }
+                _ => false,
+            };
+            if another { kept.push(pair) } else { gone.push(pair) }
+        }
         if first {
             for reason in kept.iter().filter_map(|pair| pair.reason.as_ref()) {
                 let Reason::OtherIdentifiers { record } = reason else { continue };
@@ -164,7 +174,27 @@ impl Session<'_> {
                 counts.because(reason);
             }
         }
-        gone
+        Ok(gone)
+    }
+
+    /// Whether a record with other identifiers has nothing else left of what it had. Where records cannot be read before they
+    /// are written, the last write may have gone to the stranger, who has its values then.
+    async fn is_another(&self, mapping: &ObjectMapping, pair: &Pair, side: Side) -> Result<bool, SyncError> {
+        if identity::has_nothing_left(mapping, pair, side) {
+            return Ok(true);
+        }
+        if self.has(mapping, side, Feature::ById) {
+            return Ok(false);
+        }
+        let written = self.last_update(pair.id, side).await?;
+        Ok(identity::has_nothing_left_but(mapping, pair, side, &written))
+    }
+
+    /// The fields of the last update of a pair's record on a side that was executed.
+    pub(super) async fn last_update(&self, pair: PairId, side: Side) -> Result<Vec<ChangedField>, SyncError> {
+        let done = self.engine.ledger.changes_after(pair, 0).await?;
+        let update = |change: &Change| change.target == side && matches!(change.action, Action::Update(_));
+        Ok(done.into_iter().rfind(update).map(|change| change.fields).unwrap_or_default())
     }
 
     /// While the brake holds the records whose identifiers have changed, what is told of those without any identifier is

@@ -1,7 +1,7 @@
 //! Working set: the pairs of one mapping that a page may touch, in memory, indexed by record id, pair number
 //! and match key.
 
-use super::change::Change;
+use super::change::{Change, ChangedField};
 use super::definition::ObjectMapping;
 use super::identity;
 use super::number::PairId;
@@ -72,6 +72,8 @@ pub(super) struct Working<'m> {
     pub(super) unanswered: HashMap<PairId, Vec<Change>>,
     /// Those of them that were executed, by what was read.
     pub(super) landed: Vec<Change>,
+    /// By pair, the fields of the last update of a record that is told as it may have been before.
+    pub(super) replaced: HashMap<PairId, Vec<ChangedField>>,
 }
 
 impl<'m> Working<'m> {
@@ -88,6 +90,7 @@ impl<'m> Working<'m> {
             by_key: Sides::default(),
             unanswered: HashMap::new(),
             landed: Vec::new(),
+            replaced: HashMap::new(),
         }
     }
 

@@ -39,7 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "pure",
         &[
             "answer", "echo", "filter", "identity", "links", "lookup", "open", "outgoing", "plan",
-            "reported", "settle", "unfit", "working",
+            "reported", "settle", "unfit", "unlink", "working",
         ],
     ),
     (

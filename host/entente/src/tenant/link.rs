@@ -2,20 +2,54 @@
 //! so that it excludes runs.
 
 use super::{RecordName, Tenant, TenantError};
-use entente_sync::{Counterpart, NotLinked, PairId, Remedy, Side};
+use entente_core::Value;
+use entente_sync::{Counterpart, NotLinked, Pair, PairId, Remedy, Side, SyncDefinition};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// How a word of an operator about a link is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LinkOptions<'a> {
+    /// Only in this sync.
+    pub sync: Option<&'a str>,
+    /// Wait for a run that is under way.
+    pub wait: bool,
+    /// Only tell what would be done.
+    pub dry: bool,
+}
+
 /// A record whose counterpart was told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Linked {
     /// The record.
     pub record: RecordName,
     /// The sync, whose next run decides the pair.
     pub sync: String,
-    /// The counterpart; `None`: what was sent for the record has made nothing.
+    /// The counterpart, or the one that it was; `None`: the record has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counterpart: Option<RecordName>,
+    /// The link was removed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
+    /// Nothing was done yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry: bool,
+    /// What both records have, field by field, as far as it is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<LinkedField>,
+}
+
+/// A field of a record and of its counterpart.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LinkedField {
+    /// Its name in the record.
+    pub field: String,
+    /// The value there, where it is known.
+    pub value: Option<Value>,
+    /// Its name in the counterpart.
+    pub other_field: String,
+    /// The value there, where it is known.
+    pub other: Option<Value>,
 }
 
 /// Why a record was not linked; nothing was changed.
@@ -29,7 +63,7 @@ pub struct LinkRefused {
     pub sync: String,
     /// Why.
     pub why: NotLinked,
-    /// The record that one of both is linked with.
+    /// The record that one of both is linked with, or has the identifiers of.
     pub counterpart: Option<RecordName>,
 }
 
@@ -63,6 +97,10 @@ impl std::fmt::Display for LinkRefused {
             NotLinked::NothingOpen => {
                 write!(f, "every order to make a counterpart of {record} in {} was answered", self.sync)
             }
+            NotLinked::OfAnother => write!(f, "{record} is not linked with {other} in {}", self.sync),
+            NotLinked::SameIdentifiers(_) => {
+                write!(f, "{linked} has the same identifiers as {record}, which would be there twice")
+            }
         }
     }
 }
@@ -77,17 +115,12 @@ impl LinkRefused {
             NotLinked::Unreported if self.other.is_some() => vec![Remedy::ReadAll { sync }],
             NotLinked::UnderWay | NotLinked::NeverSent => vec![Remedy::Sync { sync: Some(sync) }],
             NotLinked::NothingOpen => vec![Remedy::RetryRecord { sync, record: self.record.to_string() }],
+            NotLinked::SameIdentifiers(_) => {
+                vec![Remedy::LinkRecord { sync, record: self.record.to_string() }]
+            }
             _ => vec![Remedy::ShowWaiting { sync }],
         }
     }
-}
-
-/// A pair that a record could be linked in.
-struct Linkable {
-    sync: String,
-    relation: String,
-    /// The record on the other side, where it has one.
-    there: Option<RecordName>,
 }
 
 impl Tenant {
@@ -101,52 +134,78 @@ impl Tenant {
         &self,
         record: &RecordName,
         other: &RecordName,
-        sync: Option<&str>,
-        wait: bool,
+        options: LinkOptions<'_>,
     ) -> Result<Vec<Linked>, TenantError> {
-        self.tell(record, Some(other), sync, wait).await
+        self.tell(record, Some(other), &Counterpart::Record(other.id.clone()), options).await
     }
 
-    /// Takes the word of an operator that what was sent for a record and never answered has made nothing: the next run may
-    /// make it.
+    /// Takes the word of an operator that a record has no counterpart: what was sent for it and never answered has made
+    /// nothing, or the one that it had was deleted, or its link removed. The next run may make one.
     ///
     /// # Errors
     /// As [`Tenant::link_records`].
     pub async fn link_anew(
         &self,
         record: &RecordName,
-        sync: Option<&str>,
-        wait: bool,
+        options: LinkOptions<'_>,
     ) -> Result<Vec<Linked>, TenantError> {
-        self.tell(record, None, sync, wait).await
+        self.tell(record, None, &Counterpart::NotMade, options).await
+    }
+
+    /// Takes the word of an operator that two linked records are not counterparts of each other. Both stay as they are, and
+    /// neither is made again on the other side.
+    ///
+    /// # Errors
+    /// As [`Tenant::link_records`].
+    pub async fn unlink_records(
+        &self,
+        record: &RecordName,
+        other: &RecordName,
+        options: LinkOptions<'_>,
+    ) -> Result<Vec<Linked>, TenantError> {
+        self.tell(record, Some(other), &Counterpart::Not(other.id.clone()), options).await
     }
 
     async fn tell(
         &self,
         record: &RecordName,
         other: Option<&RecordName>,
-        sync: Option<&str>,
-        wait: bool,
+        counterpart: &Counterpart,
+        options: LinkOptions<'_>,
     ) -> Result<Vec<Linked>, TenantError> {
-        let pairs = self.pairs_to_link(record, other, sync).await?;
-        let counterpart = match other {
-            Some(other) => Counterpart::Record(other.id.clone()),
-            None => Counterpart::NotMade,
-        };
+        let pairs = self.pairs_to_link(record, other, options.sync).await?;
         let (mut linked, mut refused) = (Vec::new(), None);
-        for (pair, Linkable { sync, relation, there }) in pairs {
-            let told = self
-                .leased(&relation, wait, async |lease| {
-                    self.ledger.set_counterpart(lease, pair, &counterpart).await
-                })
-                .await?;
+        for found in pairs.into_values() {
+            let sync = found.definition.name.clone();
+            let fields = match other {
+                Some(other) => self.fields_of(&found, other).await?,
+                None => Vec::new(),
+            };
+            let told = match options.dry {
+                true => self.ledger.check_counterpart(found.pair.id, counterpart).await?,
+                false => {
+                    self.leased(&found.definition.relation, options.wait, async |lease| {
+                        let at = self.clock.now();
+                        self.ledger.set_counterpart(lease, found.pair.id, counterpart, at).await
+                    })
+                    .await?
+                }
+            };
             let (record, other) = (record.clone(), other.cloned());
             match told {
-                Ok(()) => linked.push(Linked { record, sync, counterpart: other }),
+                Ok(()) => linked.push(Linked {
+                    record,
+                    sync,
+                    counterpart: other,
+                    removed: matches!(counterpart, Counterpart::Not(_)),
+                    dry: options.dry,
+                    fields,
+                }),
                 Err(why) => {
                     let counterpart = match &why {
                         NotLinked::Taken(id) => Some(RecordName { id: id.clone(), ..record.clone() }),
-                        _ => there,
+                        NotLinked::SameIdentifiers(id) => found.there(id),
+                        _ => found.pair.half(found.side.other()).id.as_deref().and_then(|id| found.there(id)),
                     };
                     refused = refused.or(Some(LinkRefused { record, other, sync, why, counterpart }));
                 }
@@ -157,11 +216,37 @@ impl Tenant {
             Some(refused) => Err(TenantError::NotLinked(Box::new(refused))),
             None => {
                 // The record is known, and the other one is of no object that it is joined with.
-                let known = !self.pairs_to_link(record, None, sync).await?.is_empty();
+                let known = !self.pairs_to_link(record, None, options.sync).await?.is_empty();
                 let unknown = other.filter(|_| known).unwrap_or(record);
                 Err(TenantError::NoPair(unknown.to_string()))
             }
         }
+    }
+
+    /// What a record and the one that is named as its counterpart have, field by field.
+    async fn fields_of(
+        &self,
+        found: &PairToLink,
+        other: &RecordName,
+    ) -> Result<Vec<LinkedField>, TenantError> {
+        let (side, there) = (found.side, found.side.other());
+        let Some(mapping) = found.definition.mapping(found.pair.mapping) else { return Ok(Vec::new()) };
+        let of_other = self
+            .ledger
+            .pairs_of_record(Some(&found.definition.relation), there, &other.object, &other.id)
+            .await?;
+        let of_other = of_other.into_iter().find(|(of, _)| of.id == mapping.id).map(|(_, pair)| pair);
+        let value = |pair: &Pair, side: Side, slot| pair.current(side, slot).cloned();
+        Ok(mapping
+            .fields
+            .iter()
+            .map(|field| LinkedField {
+                field: field.name(side).to_owned(),
+                value: value(&found.pair, side, field.slot),
+                other_field: field.name(there).to_owned(),
+                other: of_other.as_ref().and_then(|pair| value(pair, there, field.slot)),
+            })
+            .collect())
     }
 
     /// The pairs of a record in syncs that join it with the object of the other one.
@@ -170,8 +255,8 @@ impl Tenant {
         record: &RecordName,
         other: Option<&RecordName>,
         sync: Option<&str>,
-    ) -> Result<BTreeMap<PairId, Linkable>, TenantError> {
-        let mut pairs: BTreeMap<PairId, Linkable> = BTreeMap::new();
+    ) -> Result<BTreeMap<PairId, PairToLink>, TenantError> {
+        let mut pairs: BTreeMap<PairId, PairToLink> = BTreeMap::new();
         for definition in self.definitions(sync).await? {
             for side in Side::BOTH {
                 let joins = |name: &RecordName, side: Side| definition.exchanges[side] == name.exchange;
@@ -184,20 +269,30 @@ impl Tenant {
                     .await?;
                 for (mapping, pair) in found {
                     if other.is_none_or(|other| mapping.objects[side.other()] == other.object) {
-                        let there = pair.half(side.other()).id.clone().map(|id| RecordName {
-                            exchange: definition.exchanges[side.other()].clone(),
-                            object: mapping.objects[side.other()].clone(),
-                            id,
-                        });
-                        pairs.entry(pair.id).or_insert_with(|| Linkable {
-                            sync: definition.name.clone(),
-                            relation: definition.relation.clone(),
-                            there,
-                        });
+                        let definition = definition.clone();
+                        pairs.entry(pair.id).or_insert(PairToLink { pair, side, definition });
                     }
                 }
             }
         }
         Ok(pairs)
+    }
+}
+
+/// A pair of a record that an operator says something of.
+struct PairToLink {
+    pair: Pair,
+    /// Where the record stands.
+    side: Side,
+    /// The sync, whose next run decides the pair.
+    definition: SyncDefinition,
+}
+
+impl PairToLink {
+    /// The name of a record of the other side.
+    fn there(&self, id: &str) -> Option<RecordName> {
+        let there = self.side.other();
+        let object = self.definition.mapping(self.pair.mapping)?.object(there).to_owned();
+        Some(RecordName { exchange: self.definition.exchanges[there].clone(), object, id: id.to_owned() })
     }
 }

@@ -185,6 +185,9 @@ impl Names<'_> {
                 let id = id.as_deref().map(|id| format!(":{}", one_line(id))).unwrap_or_default();
                 format!("its {object}{id} was deleted in {}, and it is not made again", self.called(*side))
             }
+            Reason::LinkRemoved { record } => {
+                format!("its link with {} was removed by hand, and it is not made again", name(record))
+            }
             Reason::Brake { which, side, object, records, linked, percent, least } => {
                 let verb = match which {
                     Braked::Deletes => "deleted",
@@ -459,6 +462,15 @@ impl Names<'_> {
                 "{} deferred changes of {object} and then did not know how to tell what became of them (its plugin says of «collect» that it is unsupported): what became of them is found out as after a crash",
                 self.called(*side)
             ),
+            Notice::CollectFailed { side, object, said, .. } => format!(
+                "{} could not tell what became of deferred changes of {object}: {}; it is asked again by the next run",
+                self.called(*side),
+                quoted(said)
+            ),
+            Notice::TicketTooOld { side, object, sent } => format!(
+                "{} has deferred changes of {object} since {sent} and never said what became of them: that is found out as after a crash",
+                self.called(*side)
+            ),
             Notice::InvalidAnswers { side, object, what, count } => {
                 self.invalid(*side, object, *what, *count)
             }
@@ -538,6 +550,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::DeletedIgnored => "deleted on one side; by policy nothing is done about it",
         Code::Unlinked => "deleted on one side and not made again",
         Code::CannotBeDeleted => "deleted on one side; the other one cannot delete",
+        Code::LinkRemoved => "its link was removed by hand",
         Code::Undone => "undone: the record that was made for it was deleted again",
         Code::MadeAgain => "its record was made again by an undo; the other side stays deleted",
         Code::WithheldPull => "withheld: pulling was switched off for that run",

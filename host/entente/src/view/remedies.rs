@@ -51,6 +51,7 @@ pub(super) fn of_pair(
         (Status::Held, Some(Reason::FateUnknown { .. })) => {
             std::iter::once(Remedy::ReadAll { sync: sync() }).chain(link()).chain(anew()).collect()
         }
+        (Status::Excluded, Some(Reason::LinkRemoved { .. })) => link().into_iter().chain(anew()).collect(),
         (Status::Held, Some(Reason::Ambiguous { .. })) => link().into_iter().chain(retry()).collect(),
         // Decided anew: the policy may be another one.
         (Status::Held, Some(Reason::DeletedAndEdited { .. })) => retry(),

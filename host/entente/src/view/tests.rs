@@ -396,6 +396,14 @@ async fn examples() -> Examples {
             record: name("contact:12"),
             sync: "shop".to_owned(),
             counterpart: Some(name("HelloWorld/person:p2")),
+            removed: false,
+            dry: false,
+            fields: vec![crate::LinkedField {
+                field: "first-name".to_owned(),
+                value: Some(Value::text("Ann")),
+                other_field: "given".to_owned(),
+                other: None,
+            }],
         }],
     );
     examples.add("retry --all", &tenant.retry_failed(None, false).await.unwrap());

@@ -2,59 +2,114 @@
 //! unanswered create has made nothing.
 
 use super::WriteError;
-use super::changes::{save as save_changes, unanswered};
-use super::pairs::{by_ids, by_records};
-use super::save::{remove, save, stored_keys};
+use super::changes::{save as save_changes, unanswered, unanswered_deletes};
+use super::mappings::mappings;
+use super::operator::requeue;
+use super::pairs::{by_ids, by_keys, by_records};
+use super::save::{end_plans, remove, save, stored_keys};
+use entente_core::{Reference, Timestamp};
 use entente_sync::{
-    Action, Change, ChangeStatus, Counterpart, NotLinked, Pair, PairId, Reason, Side, Status,
+    Action, Change, ChangeStatus, Code, Counterpart, MappingRow, NotLinked, Pair, PairId, Reason, Requeue,
+    Side, Sides, Status, forget_deleted, unlink,
 };
 use rusqlite::Connection;
 
-/// Takes the word of an operator about the counterpart of a pair that has a record on one side only.
-pub(super) fn set(
+/// What is done at the word of an operator.
+enum Deed {
+    /// The record that `from` has on `side` moves into the pair.
+    Join { pair: Box<Pair>, from: Box<Pair>, side: Side, creates: Vec<Change> },
+    /// The creates have made nothing.
+    NotMade { pair: Pair, creates: Vec<Change> },
+    /// The pair, which has lost its record on the other side, is decided anew.
+    MakeAgain { pair: Pair, source: Side },
+    /// The pair of a mapping becomes two.
+    Separate { pair: Pair, mapping: MappingRow },
+}
+
+/// Whether the word of an operator about the counterpart of a record can be taken.
+pub(super) fn check(
     connection: &Connection,
     pair: PairId,
     counterpart: &Counterpart,
 ) -> Result<Result<(), NotLinked>, WriteError> {
+    Ok(deed(connection, pair, counterpart)?.map(drop))
+}
+
+/// Takes the word of an operator about the counterpart of a record.
+pub(super) fn set(
+    connection: &Connection,
+    pair: PairId,
+    counterpart: &Counterpart,
+    at: Timestamp,
+) -> Result<Result<(), NotLinked>, WriteError> {
+    match deed(connection, pair, counterpart)? {
+        Err(why) => return Ok(Err(why)),
+        Ok(Deed::Join { pair, from, side, creates }) => join(connection, *pair, *from, side, creates)?,
+        Ok(Deed::NotMade { pair, creates }) => not_made(connection, pair, creates)?,
+        Ok(Deed::MakeAgain { mut pair, source }) => {
+            forget_deleted(&mut pair, source);
+            decide_anew(&mut pair);
+            save(connection, std::slice::from_mut(&mut pair))?;
+        }
+        Ok(Deed::Separate { pair, mapping }) => separate(connection, pair, &mapping, at)?,
+    }
+    Ok(Ok(()))
+}
+
+fn deed(
+    connection: &Connection,
+    pair: PairId,
+    counterpart: &Counterpart,
+) -> Result<Result<Deed, NotLinked>, WriteError> {
     let Some(pair) = by_ids(connection, &[pair])?.pop() else { return Ok(Err(NotLinked::Unreported)) };
+    if let Counterpart::Not(other) = counterpart {
+        return separable(connection, pair, other);
+    }
     let source = match one_sided(&pair) {
         Ok(source) => source,
         Err(why) => return Ok(Err(why)),
     };
     let creates = open_creates(connection, pair.id)?;
-    match counterpart {
-        Counterpart::NotMade if creates.is_empty() => Ok(Err(match was_sent(connection, pair.id)? {
-            true => NotLinked::NothingOpen,
-            false => NotLinked::NeverSent,
-        })),
-        Counterpart::NotMade => not_made(connection, pair, creates).map(Ok),
-        Counterpart::Record(id) => {
-            let found = by_records(connection, pair.mapping, source.other(), std::slice::from_ref(id))?.pop();
-            let Some(other) = found else { return Ok(Err(NotLinked::Unreported)) };
-            let of_other = open_creates(connection, other.id)?;
-            match free(&other, source.other(), &pair) {
-                Err(why) => Ok(Err(why)),
-                Ok(()) if of_other.is_empty() => {
-                    join(connection, pair, other, source.other(), creates).map(Ok)
-                }
-                // The pair with the open create is the one that stays.
-                Ok(()) if creates.is_empty() => join(connection, other, pair, source, of_other).map(Ok),
-                Ok(()) => Ok(Err(NotLinked::UnderWay)),
-            }
+    let Counterpart::Record(id) = counterpart else {
+        if !creates.is_empty() {
+            return Ok(Ok(Deed::NotMade { pair, creates }));
         }
-    }
+        let refused = cannot_be_made(connection, &pair, source)?;
+        return Ok(refused.map_or(Ok(Deed::MakeAgain { pair, source }), Err));
+    };
+    let found = by_records(connection, pair.mapping, source.other(), std::slice::from_ref(id))?.pop();
+    let Some(other) = found else { return Ok(Err(NotLinked::Unreported)) };
+    let of_other = open_creates(connection, other.id)?;
+    let side = source.other();
+    Ok(match free(&other, side, &pair) {
+        Err(why) => Err(why),
+        Ok(()) if of_other.is_empty() => {
+            Ok(Deed::Join { pair: Box::new(pair), from: Box::new(other), side, creates })
+        }
+        // The pair with the open create is the one that stays.
+        Ok(()) if creates.is_empty() => {
+            let (pair, from) = (Box::new(other), Box::new(pair));
+            Ok(Deed::Join { pair, from, side: source, creates: of_other })
+        }
+        Ok(()) => Err(NotLinked::UnderWay),
+    })
 }
 
-/// The side of the only record of a pair, where nothing stands against giving it a counterpart.
+/// Whether a pair has a record on a side that was not deleted.
+fn stands(pair: &Pair, side: Side) -> bool {
+    pair.half(side).id.is_some() && pair.half(side).deleted.is_none()
+}
+
+/// The side of the only record of a pair, where nothing stands against giving it a counterpart. A counterpart that was
+/// deleted is none.
 fn one_sided(pair: &Pair) -> Result<Side, NotLinked> {
-    let own = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_some());
+    let own = Side::BOTH.into_iter().find(|side| stands(pair, *side));
     let Some(own) = own else { return Err(NotLinked::Unreported) };
     match &pair.half(own.other()).id {
-        Some(other) => Err(NotLinked::HasCounterpart(other.clone())),
-        None if pair.status == Status::Live => Err(NotLinked::UnderWay),
-        None if pair.half(own).deleted.is_some() => Err(NotLinked::Unreported),
-        None if pair.half(own).filtered => Err(NotLinked::Filtered),
-        None => Ok(own),
+        Some(other) if stands(pair, own.other()) => Err(NotLinked::HasCounterpart(other.clone())),
+        _ if pair.status == Status::Live => Err(NotLinked::UnderWay),
+        _ if pair.half(own).filtered => Err(NotLinked::Filtered),
+        _ => Ok(own),
     }
 }
 
@@ -68,6 +123,72 @@ fn free(other: &Pair, side: Side, pair: &Pair) -> Result<(), NotLinked> {
         }
         Err(why) => Err(why),
     }
+}
+
+/// Whether a pair has two records, one of them with this id, and nothing under way.
+fn separable(
+    connection: &Connection,
+    pair: Pair,
+    other: &str,
+) -> Result<Result<Deed, NotLinked>, WriteError> {
+    let is_other = |side: &Side| pair.half(*side).id.as_deref() == Some(other);
+    if !Side::BOTH.iter().any(is_other) || !Side::BOTH.into_iter().all(|side| stands(&pair, side)) {
+        return Ok(Err(NotLinked::OfAnother));
+    }
+    let open = !unanswered(connection, &[pair.id])?.is_empty()
+        || !unanswered_deletes(connection, &[pair.id])?.is_empty();
+    if pair.status == Status::Live || open {
+        return Ok(Err(NotLinked::UnderWay));
+    }
+    let mapping = mappings(connection, None)?.into_iter().find(|row| row.id == pair.mapping);
+    Ok(mapping.map(|mapping| Deed::Separate { pair, mapping }).ok_or(NotLinked::Unreported))
+}
+
+/// Two records are not counterparts of each other: each gets a pair of its own.
+fn separate(
+    connection: &Connection,
+    mut pair: Pair,
+    mapping: &MappingRow,
+    at: Timestamp,
+) -> Result<(), WriteError> {
+    let records = Sides::by(|side| {
+        let id = pair.half(side).id.clone().unwrap_or_default();
+        Reference { object: mapping.objects[side].clone(), id }
+    });
+    let keys = std::mem::take(&mut stored_keys(connection, pair.id)?[Side::Right]);
+    let mut right = unlink(&mut pair, &mapping.objects, at);
+    right.keys[Side::Right] = Some(keys);
+    end_plans(connection, pair.id, Code::Overtaken)?;
+    save(connection, std::slice::from_mut(&mut pair))?;
+    save(connection, std::slice::from_mut(&mut right))?;
+    // What refers to one of them no longer refers to the other one.
+    for row in mappings(connection, Some(&mapping.relation))? {
+        for side in Side::BOTH {
+            requeue(connection, row.id, Requeue::Referring(side, vec![records[side].clone()]))?;
+        }
+    }
+    Ok(())
+}
+
+/// Why no counterpart can be made for the record of a pair. It can, where its counterpart was deleted or its link removed,
+/// and nobody has its identifiers on the other side.
+fn cannot_be_made(
+    connection: &Connection,
+    pair: &Pair,
+    source: Side,
+) -> Result<Option<NotLinked>, WriteError> {
+    if pair.half(source.other()).deleted.is_none() {
+        return Ok(Some(match was_sent(connection, pair.id)? {
+            true => NotLinked::NothingOpen,
+            false => NotLinked::NeverSent,
+        }));
+    }
+    let keys = std::mem::take(&mut stored_keys(connection, pair.id)?[source]);
+    let owners = by_keys(connection, pair.mapping, source.other(), &keys)?;
+    let owners: Vec<PairId> = owners.into_iter().map(|(_, owner)| owner).collect();
+    let same = by_ids(connection, &owners)?;
+    let same = same.into_iter().find(|of| of.id != pair.id && stands(of, source.other()));
+    Ok(same.map(|same| NotLinked::SameIdentifiers(same.half(source.other()).id.clone().unwrap_or_default())))
 }
 
 /// The creates of a pair that were sent and never answered.
@@ -105,6 +226,8 @@ fn join(
     side: Side,
     mut creates: Vec<Change>,
 ) -> Result<(), WriteError> {
+    forget_deleted(&mut pair, side.other());
+    forget_deleted(&mut from, side);
     pair.keys[side] = Some(std::mem::take(&mut stored_keys(connection, from.id)?[side]));
     *pair.half_mut(side) = std::mem::take(from.half_mut(side));
     decide_anew(&mut pair);

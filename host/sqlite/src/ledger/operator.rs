@@ -2,7 +2,7 @@
 //! last had.
 
 use super::WriteError;
-use super::changes::{save as save_changes, unanswered};
+use super::changes::{save as save_changes, select, unanswered};
 use super::codec::{decode, decode_agreed, encode, reason_columns};
 use super::mappings::{mappings, slot_of};
 use super::pairs::{by_ids, by_records, count_linked};
@@ -209,7 +209,7 @@ pub(super) fn retry(
 ) -> Result<u64, WriteError> {
     if let Some(pair) = pair {
         release_survivor_of(connection, mapping, pair)?;
-        if ask_again(connection, mapping, pair)? {
+        if ask_again(connection, mapping, pair)? || give_up_ticket(connection, mapping, pair)? {
             return Ok(1);
         }
     }
@@ -246,6 +246,22 @@ fn ask_again(connection: &Connection, mapping: MappingId, pair: PairId) -> Resul
     save(connection, std::slice::from_mut(&mut held))?;
     save_changes(connection, std::slice::from_mut(&mut create))?;
     Ok(true)
+}
+
+/// Where a change of a pair was deferred and nobody has said what became of it, marks it as sent: the next run finds that
+/// out without its ticket. Returns whether there was one.
+fn give_up_ticket(connection: &Connection, mapping: MappingId, pair: PairId) -> Result<bool, WriteError> {
+    let mut deferred = select(
+        connection,
+        "INDEXED BY change_pair WHERE pair = ?1 AND mapping = ?2 AND status = 'deferred' ORDER BY id",
+        &[&pair, &mapping],
+    )?;
+    for change in &mut deferred {
+        change.status = ChangeStatus::Sent;
+        change.ticket = None;
+    }
+    save_changes(connection, &mut deferred)?;
+    Ok(!deferred.is_empty())
 }
 
 /// Where a pair is held as a duplicate by the survivor of a record of its side that is gone, gives the survivor free.

@@ -52,9 +52,19 @@ impl OperatorLedger for SqliteLedger {
         lease: &Lease,
         pair: PairId,
         counterpart: &Counterpart,
+        at: Timestamp,
     ) -> Result<Result<(), NotLinked>, LedgerError> {
-        self.within(lease, "link a record", |connection| counterparts::set(connection, pair, counterpart))
+        self.within(lease, "link a record", |connection| counterparts::set(connection, pair, counterpart, at))
             .await
+    }
+
+    async fn check_counterpart(
+        &self,
+        pair: PairId,
+        counterpart: &Counterpart,
+    ) -> Result<Result<(), NotLinked>, LedgerError> {
+        let told = self.store.read(|connection| Ok(counterparts::check(connection, pair, counterpart))).await;
+        told.map_err(failed("check a link"))?.map_err(failed("check a link"))
     }
 
     async fn runs(

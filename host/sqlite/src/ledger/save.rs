@@ -318,21 +318,28 @@ pub(super) fn stored_keys(connection: &Connection, pair: PairId) -> Result<Sides
     Keys::new(connection)?.stored(pair)
 }
 
+/// Drops the planned changes of a pair that is no more what it was, and closes its conflicts.
+pub(super) fn end_plans(connection: &Connection, pair: PairId, why: Code) -> Result<(), WriteError> {
+    connection
+        .prepare_cached(
+            "UPDATE change SET status = 'dropped', reason = ?2, reason_data = NULL
+             WHERE pair = ?1 AND status IN ('planned', 'withheld')",
+        )?
+        .execute(params![pair, why.word()])?;
+    connection
+        .prepare_cached("UPDATE conflict SET closed = last WHERE pair = ?1 AND closed IS NULL")?
+        .execute([pair])?;
+    Ok(())
+}
+
 /// Removes pairs. Their history stays; planned changes are dropped and conflicts closed, since no run will
 /// come back to them.
 pub(super) fn remove(connection: &Connection, ids: &[PairId]) -> Result<(), WriteError> {
     let mut keys = Keys::new(connection)?;
-    let mut drop_plans = connection.prepare_cached(
-        "UPDATE change SET status = 'dropped', reason = ?2, reason_data = NULL
-         WHERE pair = ?1 AND status IN ('planned', 'withheld')",
-    )?;
-    let mut close =
-        connection.prepare_cached("UPDATE conflict SET closed = last WHERE pair = ?1 AND closed IS NULL")?;
     let mut delete = connection.prepare_cached("DELETE FROM pair WHERE id = ?1")?;
     for &id in ids {
         keys.remove_all(id)?;
-        drop_plans.execute(params![id, Code::PairJoined.word()])?;
-        close.execute([id])?;
+        end_plans(connection, id, Code::PairJoined)?;
         delete.execute([id])?;
     }
     Ok(())

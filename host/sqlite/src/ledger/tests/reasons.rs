@@ -43,6 +43,7 @@ fn every() -> Vec<Reason> {
         Reason::DeletedIgnored { record: record("1") },
         Reason::Unlinked { side, object: object.clone(), id: None },
         Reason::CannotBeDeleted { record: record("1"), object: object.clone() },
+        Reason::LinkRemoved { record: record("1") },
         Reason::Undone,
         Reason::MadeAgain,
         Reason::WithheldPull,

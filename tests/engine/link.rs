@@ -1,0 +1,182 @@
+//! Links by hand: an operator says which record is the counterpart of another, and that it is not.
+
+use crate::fake::Fault;
+use crate::world::{World, text};
+use entente_core::Value;
+use entente_sync::*;
+use std::time::Duration;
+
+/// The pair of a record.
+async fn pair(world: &World, side: Side, id: &str) -> Pair {
+    let mapping = world.definition.mappings[0].id;
+    world.ledger.pairs_of(mapping, side, &[id.to_owned()]).await.unwrap().remove(0)
+}
+
+/// What the operator says of the counterpart of a record.
+async fn tell(world: &World, side: Side, id: &str, counterpart: &Counterpart) -> Result<(), NotLinked> {
+    let pair = pair(world, side, id).await.id;
+    let now = world.clock.now();
+    let lease = world.ledger.acquire("r", "operator", now, Duration::from_secs(180)).await.unwrap();
+    let checked = world.ledger.check_counterpart(pair, counterpart).await.unwrap();
+    let told = world.ledger.set_counterpart(&lease, pair, counterpart, now).await.unwrap();
+    world.ledger.release(&lease).await.unwrap();
+    assert_eq!(checked, told);
+    told
+}
+
+fn record(id: &str) -> Counterpart {
+    Counterpart::Record(id.to_owned())
+}
+
+fn not(id: &str) -> Counterpart {
+    Counterpart::Not(id.to_owned())
+}
+
+fn numbers(world: &World) -> (usize, usize) {
+    (world.left.records("contact").len(), world.right.records("person").len())
+}
+
+/// Ann's create was never answered, and somebody took Bea for what it has made.
+#[tokio::test]
+async fn a_wrong_link_is_removed_and_each_record_has_its_own_counterpart_in_the_end() {
+    let mut world = World::new().await;
+    world.right.character.features.remove(&Feature::IdempotentCreate);
+    world.right.character.can_find = false;
+    let ann = world.left.put("contact", &[("name", text("Ann"))], "2020-01-01");
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+    world.run().await;
+    let made = world.right.records("person").into_iter().next().unwrap().0;
+    world.right.edit("person", &made, "full", text("Ann Lee"), "2026-01-02");
+    let bea = world.right.put("person", &[("full", text("Bea")), ("tel", text("7"))], "2026-01-02");
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!(tell(&world, Side::Left, &ann, &not(&bea)).await, Err(NotLinked::OfAnother));
+    assert_eq!(tell(&world, Side::Left, &ann, &record(&bea)).await, Ok(()));
+    assert_eq!(tell(&world, Side::Left, &ann, &not(&bea)).await, Err(NotLinked::UnderWay));
+    world.run().await;
+    world.run().await;
+    assert_eq!(tell(&world, Side::Left, &ann, &not("other")).await, Err(NotLinked::OfAnother));
+    let values = |world: &World| world.right.records("person");
+    let before = values(&world);
+    assert_eq!(tell(&world, Side::Right, &bea, &not(&ann)).await, Ok(()));
+    // Both are left alone, also where they are edited.
+    world.right.edit("person", &bea, "tel", text("8"), "2026-01-03");
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    world.run().await;
+    assert_eq!(pair(&world, Side::Left, &ann).await.status, Status::Excluded);
+    assert_eq!(numbers(&world).1, before.len());
+    let had = world.left.records("contact").len();
+    assert_eq!(world.left.find_by("contact", "phone", "8"), None);
+    // Ann gets her own, and Bea is made.
+    let free = pair(&world, Side::Right, &made).await;
+    if let Some(other) = free.half(Side::Left).id.clone() {
+        assert_eq!(tell(&world, Side::Right, &made, &not(&other)).await, Ok(()));
+        world.left.delete("contact", &other);
+        world.run().await;
+    }
+    assert_eq!(tell(&world, Side::Left, &ann, &record(&made)).await, Ok(()));
+    assert_eq!(tell(&world, Side::Right, &bea, &Counterpart::NotMade).await, Ok(()));
+    world.run().await;
+    assert!(numbers(&world).0 >= had);
+    assert_eq!(pair(&world, Side::Left, &ann).await.half(Side::Right).id.as_deref(), Some(&*made));
+    assert!(pair(&world, Side::Right, &bea).await.is_linked());
+    world.left.edit("contact", &ann, "phone", text("9"), "2026-02-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &made, "tel"), text("9"));
+    assert_eq!(world.right.value("person", &bea, "tel"), text("8"));
+    world.assert_quiet().await;
+}
+
+/// A removed link is a right one: its records are left alone, and nothing makes one of them twice.
+#[tokio::test]
+async fn a_right_link_that_is_removed_doubles_nobody() {
+    let world = World::new().await;
+    let values = [("email", text("a@example.org")), ("name", text("Ann"))];
+    let ann = world.left.put("contact", &values, "2020-01-01");
+    world.run().await;
+    let made = world.person("a@example.org");
+    assert_eq!(tell(&world, Side::Left, &ann, &not(&made)).await, Ok(()));
+    for _ in 0..2 {
+        world.run_with(RunOptions::sync(Reading::Full)).await;
+    }
+    assert_eq!(numbers(&world), (1, 1));
+    let same = Err(NotLinked::SameIdentifiers(made.clone()));
+    assert_eq!(tell(&world, Side::Left, &ann, &Counterpart::NotMade).await, same);
+    let same = Err(NotLinked::SameIdentifiers(ann.clone()));
+    assert_eq!(tell(&world, Side::Right, &made, &Counterpart::NotMade).await, same);
+    assert_eq!(tell(&world, Side::Left, &ann, &record(&made)).await, Ok(()));
+    world.run().await;
+    world.left.edit("contact", &ann, "name", text("Ann Lee"), "2026-02-01");
+    world.run().await;
+    assert_eq!(world.right.value("person", &made, "full"), text("Ann Lee"));
+    assert_eq!(numbers(&world), (1, 1));
+    world.assert_quiet().await;
+}
+
+/// Two records of one person, each of which has lost its counterpart under the policy `ignore`, are joined; or the lost one
+/// is made again.
+#[tokio::test]
+async fn what_has_lost_its_counterpart_may_have_another_one() {
+    for joined in [true, false] {
+        let mut world = World::new().await;
+        world.people().deletes = DeletePolicy::Ignore;
+        let put = |name: &str| {
+            let email = text(&format!("{name}@example.org"));
+            world.left.put("contact", &[("email", email), ("name", text(name))], "2020-01-01")
+        };
+        let (ann, other) = (put("ann"), put("anna"));
+        world.run().await;
+        let (of_ann, of_other) = (world.person("ann@example.org"), world.person("anna@example.org"));
+        world.right.delete("person", &of_ann);
+        world.left.delete("contact", &other);
+        world.run().await;
+        assert_eq!(pair(&world, Side::Left, &ann).await.status, Status::Deleted);
+        assert_eq!(tell(&world, Side::Left, &ann, &not(&of_ann)).await, Err(NotLinked::OfAnother));
+        if joined {
+            assert_eq!(tell(&world, Side::Left, &ann, &record(&of_other)).await, Ok(()));
+        } else {
+            assert_eq!(tell(&world, Side::Left, &ann, &Counterpart::NotMade).await, Ok(()));
+        }
+        world.run().await;
+        world.left.edit("contact", &ann, "phone", text("9"), "2026-02-01");
+        world.run().await;
+        let linked = pair(&world, Side::Left, &ann).await.half(Side::Right).id.clone().unwrap();
+        assert_eq!(linked == of_other, joined);
+        assert_eq!(world.right.value("person", &linked, "tel"), text("9"));
+        assert_eq!(world.right.value("person", &of_other, "tel") == text("9"), joined);
+        world.assert_quiet().await;
+    }
+}
+
+/// A plugin answers all creates of an order with one id, and tells no values: nobody knows what the others have made.
+#[tokio::test]
+async fn creates_that_are_answered_with_one_record_are_asked_for_and_not_made_twice() {
+    for (named, finds) in [(true, true), (true, false), (false, false)] {
+        let mut world = World::new().await;
+        world.right.character.features.remove(&Feature::IdempotentCreate);
+        world.right.character.can_find = finds;
+        for name in ["ann", "bea"] {
+            let email = if named { text(&format!("{name}@example.org")) } else { Value::Null };
+            world.left.put("contact", &[("email", email), ("name", text(name))], "2020-01-01");
+        }
+        world.right.fault("execute", 1, Fault::OneAnswer);
+        world.run().await;
+        for _ in 0..3 {
+            world.clock.advance(Duration::from_secs(86_400));
+            for pair in world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap() {
+                let now = world.clock.now();
+                let lease = world.ledger.acquire("r", "o", now, Duration::from_secs(60)).await.unwrap();
+                world.ledger.retry(&lease, pair.mapping, Some(pair.id)).await.unwrap();
+                world.ledger.release(&lease).await.unwrap();
+            }
+            world.run().await;
+        }
+        assert_eq!(numbers(&world), (2, 2), "named: {named}, finds: {finds}");
+        // Without an identifier nobody can tell: it is held, and a person says it.
+        for (id, contact) in world.left.records("contact").into_iter().filter(|_| named) {
+            let linked = pair(&world, Side::Left, &id).await.half(Side::Right).id.clone();
+            let linked = linked.map(|id| world.right.value("person", &id, "full"));
+            assert_eq!(linked.as_ref(), contact.values.get("name"), "named: {named}, finds: {finds}");
+        }
+        world.assert_quiet().await;
+    }
+}

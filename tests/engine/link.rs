@@ -8,8 +8,13 @@ use std::time::Duration;
 
 /// The pair of a record.
 async fn pair(world: &World, side: Side, id: &str) -> Pair {
-    let mapping = world.definition.mappings[0].id;
-    world.ledger.pairs_of(mapping, side, &[id.to_owned()]).await.unwrap().remove(0)
+    for mapping in &world.definition.mappings {
+        let mut found = world.ledger.pairs_of(mapping.id, side, &[id.to_owned()]).await.unwrap();
+        if let Some(pair) = found.pop() {
+            return pair;
+        }
+    }
+    panic!("{id} is in no pair");
 }
 
 /// What the operator says of the counterpart of a record.
@@ -179,4 +184,98 @@ async fn creates_that_are_answered_with_one_record_are_asked_for_and_not_made_tw
         }
         world.assert_quiet().await;
     }
+}
+
+/// What a sync has written under a wrong link is no edit of anybody once the links are right, also where somebody has edited
+/// meanwhile.
+#[tokio::test]
+async fn what_a_wrong_link_has_written_gives_way_when_the_links_are_right() {
+    for edited in [true, false] {
+        let world = World::new().await;
+        let put = |name: &str, phone: &str| {
+            let email = text(&format!("{name}@example.org"));
+            let values = [("email", email), ("name", text(name)), ("phone", text(phone))];
+            world.left.put("contact", &values, "2020-01-01")
+        };
+        let (ann, bea) = (put("ann", "1"), put("bea", "2"));
+        world.run().await;
+        let (of_ann, of_bea) = (world.person("ann@example.org"), world.person("bea@example.org"));
+        assert_eq!(tell(&world, Side::Left, &ann, &not(&of_ann)).await, Ok(()));
+        assert_eq!(tell(&world, Side::Left, &bea, &not(&of_bea)).await, Ok(()));
+        assert_eq!(tell(&world, Side::Left, &ann, &record(&of_bea)).await, Ok(()));
+        world.left.edit("contact", &ann, "phone", text("3"), "2026-01-02");
+        if edited {
+            world.left.edit("contact", &bea, "phone", text("4"), "2026-01-03");
+        }
+        world.run().await;
+        assert_eq!(world.right.value("person", &of_bea, "tel"), text("3"), "somebody else's");
+        assert_eq!(tell(&world, Side::Left, &ann, &not(&of_bea)).await, Ok(()));
+        assert_eq!(tell(&world, Side::Left, &ann, &record(&of_ann)).await, Ok(()));
+        assert_eq!(tell(&world, Side::Left, &bea, &record(&of_bea)).await, Ok(()));
+        world.run().await;
+        world.run().await;
+        let phone = if edited { "4" } else { "2" };
+        for (left, right, name, phone) in [(&ann, &of_ann, "ann", "3"), (&bea, &of_bea, "bea", phone)] {
+            let seen = ["name", "phone"].map(|field| world.left.value("contact", left, field));
+            assert_eq!(seen, [text(name), text(phone)], "edited: {edited}");
+            let seen = ["full", "tel"].map(|field| world.right.value("person", right, field));
+            assert_eq!(seen, [text(name), text(phone)], "edited: {edited}");
+        }
+        world.assert_quiet().await;
+    }
+}
+
+/// References go by links: what a wrong one has made of them is put right with it.
+#[tokio::test]
+async fn references_that_a_wrong_link_has_rewritten_follow_the_right_ones() {
+    let world = World::new().await;
+    let link = |object: &str, id: &str| Value::reference(object, id).unwrap();
+    let [acme, corp] =
+        ["Acme", "Corp"].map(|name| world.left.put("company", &[("name", text(name))], "2020-01-01"));
+    let ann = [("email", text("ann@example.org")), ("company", link("company", &acme))];
+    let ann = world.left.put("contact", &ann, "2020-01-01");
+    world.run().await;
+    let [of_acme, of_corp] =
+        ["Acme", "Corp"].map(|title| world.right.find_by("org", "title", title).unwrap());
+    let bea = [("mail", text("bea@example.org")), ("org", link("org", &of_corp))];
+    let of_bea = world.right.put("person", &bea, "2020-01-01");
+    world.run().await;
+    let (of_ann, bea) = (world.person("ann@example.org"), world.contact("bea@example.org"));
+    for (company, org) in [(&acme, &of_acme), (&corp, &of_corp)] {
+        assert_eq!(tell(&world, Side::Left, company, &not(org)).await, Ok(()));
+    }
+    assert_eq!(tell(&world, Side::Left, &acme, &record(&of_corp)).await, Ok(()));
+    world.run().await;
+    assert_eq!(tell(&world, Side::Left, &acme, &not(&of_corp)).await, Ok(()));
+    for (company, org) in [(&acme, &of_acme), (&corp, &of_corp)] {
+        assert_eq!(tell(&world, Side::Left, company, &record(org)).await, Ok(()));
+    }
+    world.run().await;
+    world.run().await;
+    for (left, right, company, org) in [(&ann, &of_ann, &acme, &of_acme), (&bea, &of_bea, &corp, &of_corp)] {
+        assert_eq!(world.left.value("contact", left, "company"), link("company", company));
+        assert_eq!(world.right.value("person", right, "org"), link("org", org));
+    }
+    for (company, org, name) in [(&acme, &of_acme, "Acme"), (&corp, &of_corp, "Corp")] {
+        let seen = (world.left.value("company", company, "name"), world.right.value("org", org, "title"));
+        assert_eq!(seen, (text(name), text(name)));
+    }
+    world.assert_quiet().await;
+}
+
+/// An undo says why it cannot put back what was written to a pair whose link was removed.
+#[tokio::test]
+async fn an_undo_names_a_removed_link() {
+    let world = World::new().await;
+    let ann = [("email", text("ann@example.org")), ("name", text("Ann"))];
+    let ann = world.left.put("contact", &ann, "2020-01-01");
+    world.run().await;
+    let made = world.person("ann@example.org");
+    world.left.edit("contact", &ann, "name", text("Ann Lee"), "2026-01-02");
+    let run = world.run().await.id;
+    assert_eq!(tell(&world, Side::Left, &ann, &not(&made)).await, Ok(()));
+    let undo = world.run_with(RunKind::Undo { run, deletes_agreed: 0 }.into()).await;
+    let changes = world.ledger.changes_of_run(undo.id, ChangeFilter::default(), 0, 10).await.unwrap();
+    let reasons: Vec<_> = changes.iter().filter_map(|change| change.reason.clone()).collect();
+    assert_eq!(reasons, [Reason::NotUndone(Kept::LinkRemoved)]);
 }

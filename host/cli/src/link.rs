@@ -93,14 +93,22 @@ pub(super) async fn run(command: LinkCommand, context: &Context) -> anyhow::Resu
 /// Both records beside each other, and what was done with them.
 fn text(one: &Linked) -> String {
     let mut text = String::new();
-    if let Some(counterpart) = one.counterpart.as_ref().filter(|_| !one.fields.is_empty()) {
-        let mut rows = table(["field", &one.record.shown(), "field", &counterpart.shown()]);
+    if !one.fields.is_empty() {
+        let counterpart = one.counterpart.as_ref().map_or_else(String::new, RecordName::shown);
+        let mut rows = match counterpart.as_str() {
+            "" => table(["field", &one.record.shown()]),
+            other => table(["field", &one.record.shown(), "field", other]),
+        };
         let value = |value: &Option<entente_core::Value>| {
             value.as_ref().map_or_else(String::new, |value| cell(&value.to_string(), 50))
         };
         for field in &one.fields {
             let (own, other) = (value(&field.value), value(&field.other));
-            rows.add_row(vec![field.field.clone(), own, field.other_field.clone(), other]);
+            let mut row = vec![field.field.clone(), own];
+            if one.counterpart.is_some() {
+                row.extend([field.other_field.clone(), other]);
+            }
+            rows.add_row(row);
         }
         text = format!("{rows}\n");
     }

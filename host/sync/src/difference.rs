@@ -66,6 +66,8 @@ pub enum Difference {
 pub enum Kept {
     /// The record was deleted.
     Gone,
+    /// An operator has removed the link of the pair.
+    LinkRemoved,
     /// The record that the run deleted exists again.
     ThereAgain,
     /// The pair has another record now than the one that the run wrote, or none: it was merged, unlinked or

@@ -112,4 +112,4 @@ pub use report::{
 };
 pub use run::{Counts, Run, RunStatus};
 pub use subject::{InvalidAnswer, RecordRef, RemoteSaid};
-pub use unlink::{forget_deleted, release_survivor, unlink};
+pub use unlink::{forget_deleted, release_survivor, unlink, unsettle_references};

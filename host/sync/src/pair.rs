@@ -237,6 +237,14 @@ impl Pair {
         self.agreed[slot.index()] = Some(agreed);
     }
 
+    /// Takes away the merge base of a slot.
+    pub fn forget_agreed(&mut self, slot: Slot) {
+        self.differing.retain(|(of, _)| *of != slot);
+        if let Some(agreed) = self.agreed.get_mut(slot.index()) {
+            *agreed = None;
+        }
+    }
+
     /// The last known value of a side: as reported, else the base.
     pub fn current(&self, side: Side, slot: Slot) -> Option<&Value> {
         match self.half(side).seen(slot) {

@@ -206,6 +206,13 @@ pub enum Reason {
     PlannedUpdate,
     /// Dry run: a record would be deleted.
     PlannedDelete,
+    /// The order of the change ended in an error, also alone: whether the change was executed is not known.
+    OrderFailed {
+        /// The side.
+        side: Side,
+        /// What it said.
+        said: RemoteSaid,
+    },
     /// The side refused the change.
     Refused {
         /// The side.
@@ -402,6 +409,7 @@ codes! {
     PlannedCreate => "planned-create",
     PlannedUpdate => "planned-update",
     PlannedDelete => "planned-delete",
+    OrderFailed => "order-failed",
     Refused => "refused",
     InvalidAnswer => "invalid-answer",
     RetryLater => "retry-later",

@@ -134,12 +134,13 @@ impl Session<'_> {
         error: &ExchangeError,
     ) -> Result<(), SyncError> {
         let said = RemoteSaid::new(&error.code, &error.reason);
-        let refused = Reason::Refused { side: target, said, fields: Vec::new() };
+        let refused = Reason::Refused { side: target, said: said.clone(), fields: Vec::new() };
+        let unknown = Reason::OrderFailed { side: target, said };
         for mut entry in again {
             // The outcome is unknown: the next send keeps the idempotency key, and the next report tells.
             entry.change.status = ChangeStatus::Retry;
-            entry.change.reason = Some(refused.clone());
-            self.fail(mapping, target, &mut entry.pair, refused.clone());
+            entry.change.reason = Some(unknown.clone());
+            self.fail(mapping, target, &mut entry.pair, unknown.clone());
             let mut unit = self.begin().await?;
             unit.save_pairs(std::slice::from_mut(&mut entry.pair)).await?;
             unit.save_changes(std::slice::from_mut(&mut entry.change)).await?;

@@ -435,6 +435,9 @@ fn moved(mapping: &ObjectMapping, change: &Change, pair: &Pair) -> Option<Kept> 
     if wrote.is_some() && wrote == now {
         return None;
     }
+    if now.is_none() && matches!(pair.reason, Some(Reason::LinkRemoved { .. })) {
+        return Some(Kept::LinkRemoved);
+    }
     if now.is_none() && half.deleted.is_some() && !matches!(change.action, Action::Delete(_)) {
         return Some(Kept::Gone);
     }

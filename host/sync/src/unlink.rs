@@ -1,10 +1,13 @@
 //! Unlink: ends the link of two records, by the deletion policy or by the word of an operator. Pure: no I/O.
 
-use super::pair::{Half, Pair, Status};
+use super::change::Change;
+use super::number::Slot;
+use super::pair::{Half, Pair, Seen, Status};
 use super::reason::Reason;
+use super::report::FieldTime;
 use super::settle::forget_agreed;
 use super::subject::RecordRef;
-use entente_core::{Side, Sides, Timestamp};
+use entente_core::{Reference, Side, Sides, Timestamp, Value};
 
 /// Operator decision: ends the link of a survivor with a record that was deleted under the policy `ignore`, as the policy
 /// `unlink` does, so that the survivor may be matched with another record of that side. False where the pair has no
@@ -31,9 +34,65 @@ pub(super) fn end_link(pair: &mut Pair, gone: Side, left: Half) {
     pair.keys[gone] = Some(Vec::new());
 }
 
+/// Dates the value of a side that a sync has written there: it came by a link that is wrong, and says nothing of the record
+/// once that has its own counterpart. `history`: the executed changes of the pair, the latest last.
+fn date_own_write(pair: &mut Pair, side: Side, slot: Slot, history: &[Change]) {
+    let Some(value) = pair.current(side, slot).filter(|value| !value.is_blank()).cloned() else { return };
+    let written = history.iter().rev().filter(|change| change.target == side).find_map(|change| {
+        let field = change.fields.iter().find(|field| field.slot == slot)?;
+        Some((field.result(), change.sent.or(change.settled)?))
+    });
+    if let Some((result, written)) = written
+        && pair.half(side).seen(slot).is_none()
+        && *result == value
+    {
+        let time = Some(FieldTime::of_sync(written));
+        pair.half_mut(side).set_seen(slot, Some(Seen { value, time }));
+    }
+}
+
+/// Operator decision: the link by which references to a record of a side were settled is removed. Both values stand as they
+/// are, and the one that a sync wrote gives way once both records have their counterparts.
+pub fn unsettle_references(
+    pair: &mut Pair,
+    side: Side,
+    record: &Reference,
+    history: &[Change],
+    at: Timestamp,
+) {
+    let refers = |slot: &Slot| {
+        let value = pair.agreed(*slot).and_then(|agreed| agreed.half(side));
+        matches!(value, Some(Value::Reference(reference)) if reference == record)
+    };
+    let slots: Vec<Slot> = Slot::first(pair.agreed.len()).filter(refers).collect();
+    slots.into_iter().for_each(|slot| unsettle(pair, slot, history, at));
+}
+
+fn unsettle(pair: &mut Pair, slot: Slot, history: &[Change], at: Timestamp) {
+    for side in Side::BOTH {
+        date_own_write(pair, side, slot, history);
+        if pair.half(side).seen(slot).is_none() {
+            let value = pair.current(side, slot).cloned();
+            let time = Some(FieldTime::of_people(at));
+            pair.half_mut(side).set_seen(slot, value.map(|value| Seen { value, time }));
+        }
+    }
+    pair.forget_agreed(slot);
+    if pair.status == Status::Ok {
+        pair.status = Status::Todo;
+        pair.reason = None;
+    }
+}
+
 /// Operator decision: the records of a pair are not counterparts of each other. Each keeps what it has, in a pair of its
-/// own, and is not made again on the other side. Returns the pair of the right one.
-pub fn unlink(pair: &mut Pair, objects: &Sides<String>, at: Timestamp) -> Pair {
+/// own, and is not made again on the other side. Returns the pair of the right one. `history`: the executed changes of the
+/// pair, the latest last.
+pub fn unlink(pair: &mut Pair, objects: &Sides<String>, history: &[Change], at: Timestamp) -> Pair {
+    for slot in Slot::first(pair.agreed.len()) {
+        for side in Side::BOTH {
+            date_own_write(pair, side, slot, history);
+        }
+    }
     let mut other = pair.clone();
     other.id = 0;
     for (pair, own) in [(&mut *pair, Side::Left), (&mut other, Side::Right)] {

@@ -28,7 +28,7 @@ impl Evidence {
         Self {
             certain: time.certain.then_some(at),
             possible: Some(at),
-            after: time.after.map(|after| first(after).cut_to(precision).earlier_by(1)),
+            after: time.lower().map(|after| first(after).cut_to(precision).earlier_by(1)),
         }
     }
 

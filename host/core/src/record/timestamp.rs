@@ -35,6 +35,9 @@ pub struct FieldTime {
     pub after: Option<Timestamp>,
 }
 
+/// The start of the year 100: before any value that people wrote, and a date in every calendar.
+const BEFORE_PEOPLE: Timestamp = Timestamp::from_micros(-59_011_459_200_000_000);
+
 impl FieldTime {
     /// The field's own change time.
     pub const fn certain(at: Timestamp) -> Self {
@@ -44,6 +47,29 @@ impl FieldTime {
     /// An upper bound alone: the value came to be at this moment or before.
     pub const fn by(at: Timestamp) -> Self {
         Self { at, certain: false, after: None }
+    }
+
+    /// The time of a value that a sync wrote at this moment under a link that was wrong: it is no evidence of what people
+    /// wanted. It lies before everything that people wrote, and of two such values the one that was written first is the
+    /// later one, since it has less of the wrong link.
+    pub fn of_sync(written: Timestamp) -> Self {
+        let at = BEFORE_PEOPLE.micros() - written.micros().clamp(0, -BEFORE_PEOPLE.micros() / 20);
+        Self::between(Some(Timestamp::from_micros(at - 1)), Timestamp::from_micros(at))
+    }
+
+    /// The time of a value that people wrote, nobody knows when, until this moment.
+    pub fn of_people(until: Timestamp) -> Self {
+        Self::between(Some(BEFORE_PEOPLE), until)
+    }
+
+    /// The lower bound of the span. What people wrote is never older than all dates.
+    pub(crate) fn lower(&self) -> Option<Timestamp> {
+        self.after.or((!self.certain && self.at > BEFORE_PEOPLE).then_some(BEFORE_PEOPLE))
+    }
+
+    /// Whether it is that of a value that a sync wrote.
+    pub fn is_of_sync(&self) -> bool {
+        !self.certain && self.at <= BEFORE_PEOPLE
     }
 
     /// A span. A lower bound that does not lie before the upper one tells of a clock that is wrong, and is left

@@ -177,10 +177,7 @@ impl Tenant {
         let (mut linked, mut refused) = (Vec::new(), None);
         for found in pairs.into_values() {
             let sync = found.definition.name.clone();
-            let fields = match other {
-                Some(other) => self.fields_of(&found, other).await?,
-                None => Vec::new(),
-            };
+            let fields = self.fields_of(&found, other).await?;
             let told = match options.dry {
                 true => self.ledger.check_counterpart(found.pair.id, counterpart).await?,
                 false => {
@@ -227,14 +224,15 @@ impl Tenant {
     async fn fields_of(
         &self,
         found: &PairToLink,
-        other: &RecordName,
+        other: Option<&RecordName>,
     ) -> Result<Vec<LinkedField>, TenantError> {
         let (side, there) = (found.side, found.side.other());
         let Some(mapping) = found.definition.mapping(found.pair.mapping) else { return Ok(Vec::new()) };
-        let of_other = self
-            .ledger
-            .pairs_of_record(Some(&found.definition.relation), there, &other.object, &other.id)
-            .await?;
+        let relation = Some(found.definition.relation.as_str());
+        let of_other = match other {
+            Some(other) => self.ledger.pairs_of_record(relation, there, &other.object, &other.id).await?,
+            None => Vec::new(),
+        };
         let of_other = of_other.into_iter().find(|(of, _)| of.id == mapping.id).map(|(_, pair)| pair);
         let value = |pair: &Pair, side: Side, slot| pair.current(side, slot).cloned();
         Ok(mapping

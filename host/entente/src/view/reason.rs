@@ -213,6 +213,11 @@ impl Names<'_> {
                 "may be the record that was made for {}: that order was never answered, and nothing is made for this one until it is known",
                 record.as_ref().map_or_else(|| "another one".to_owned(), name)
             ),
+            Reason::OrderFailed { side, said } => format!(
+                "{} ended the order in an error: {}; whether it was carried out is not known, and the next try finds out or sends it again under its key",
+                self.called(*side),
+                quoted(said)
+            ),
             Reason::Refused { side, said, fields } => {
                 let fields = match fields.as_slice() {
                     [] => String::new(),
@@ -272,6 +277,9 @@ impl Names<'_> {
     fn kept(self, kept: &Kept) -> String {
         match kept {
             Kept::Gone => "its record is gone".to_owned(),
+            Kept::LinkRemoved => {
+                "its link was removed since; undo the run while they are linked (link set)".to_owned()
+            }
             Kept::ThereAgain => "it has a record again".to_owned(),
             Kept::OtherRecord { wrote, now } => {
                 let wrote = wrote.as_ref().map_or_else(
@@ -322,7 +330,7 @@ impl Names<'_> {
                 format!("a reference to {}, which is gone or takes no part: not written", self.there(record))
             }
             FieldReason::Relinked { record } => {
-                format!("{} is gone, and another record has taken its place", self.there(record))
+                format!("{} is gone or has another counterpart now", self.there(record))
             }
             FieldReason::Earlier { text } => one_line(text),
             FieldReason::Judge(why) => self.why(*why, times),
@@ -389,6 +397,7 @@ impl Names<'_> {
         let [one, other] = moments([at(first).unwrap_or(known), at(first.other()).unwrap_or(known)]);
         let span = |side: Side, at: &str| match times[side] {
             None => "not known".to_owned(),
+            Some(time) if time.is_of_sync() => "written by a sync".to_owned(),
             Some(time) if time.certain => at.to_owned(),
             Some(FieldTime { after: None, .. }) => format!("at the latest {at}"),
             Some(FieldTime { at, after: Some(after), .. }) => {
@@ -558,6 +567,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::PlannedCreate => "planned: to create",
         Code::PlannedUpdate => "planned: to change",
         Code::PlannedDelete => "planned: to delete",
+        Code::OrderFailed => "the order ended in an error; what became of it is not known",
         Code::Refused => "refused",
         Code::InvalidAnswer => "answered against the rules of the interface",
         Code::RetryLater => "to be tried again later",

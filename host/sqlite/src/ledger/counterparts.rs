@@ -2,15 +2,15 @@
 //! unanswered create has made nothing.
 
 use super::WriteError;
-use super::changes::{save as save_changes, unanswered, unanswered_deletes};
+use super::changes::{save as save_changes, select, unanswered, unanswered_deletes};
 use super::mappings::mappings;
-use super::operator::requeue;
+use super::operator::{referring, requeue};
 use super::pairs::{by_ids, by_keys, by_records};
 use super::save::{end_plans, remove, save, stored_keys};
 use entente_core::{Reference, Timestamp};
 use entente_sync::{
     Action, Change, ChangeStatus, Code, Counterpart, MappingRow, NotLinked, Pair, PairId, Reason, Requeue,
-    Side, Sides, Status, forget_deleted, unlink,
+    Side, Sides, Status, forget_deleted, unlink, unsettle_references,
 };
 use rusqlite::Connection;
 
@@ -156,7 +156,8 @@ fn separate(
         Reference { object: mapping.objects[side].clone(), id }
     });
     let keys = std::mem::take(&mut stored_keys(connection, pair.id)?[Side::Right]);
-    let mut right = unlink(&mut pair, &mapping.objects, at);
+    let history = history(connection, pair.id)?;
+    let mut right = unlink(&mut pair, &mapping.objects, &history, at);
     right.keys[Side::Right] = Some(keys);
     end_plans(connection, pair.id, Code::Overtaken)?;
     save(connection, std::slice::from_mut(&mut pair))?;
@@ -164,10 +165,34 @@ fn separate(
     // What refers to one of them no longer refers to the other one.
     for row in mappings(connection, Some(&mapping.relation))? {
         for side in Side::BOTH {
-            requeue(connection, row.id, Requeue::Referring(side, vec![records[side].clone()]))?;
+            let record = &records[side];
+            for referring in referring(connection, row.id, side, std::slice::from_ref(record))? {
+                unsettle(connection, referring, side, record, at)?;
+            }
+            requeue(connection, row.id, Requeue::Referring(side, vec![record.clone()]))?;
         }
     }
     Ok(())
+}
+
+/// The fields of a pair in which the record of a side refers to this one are settled no more.
+fn unsettle(
+    connection: &Connection,
+    pair: PairId,
+    side: Side,
+    record: &Reference,
+    at: Timestamp,
+) -> Result<(), WriteError> {
+    let history = history(connection, pair)?;
+    let mut pairs = by_ids(connection, &[pair])?;
+    pairs.iter_mut().for_each(|pair| unsettle_references(pair, side, record, &history, at));
+    save(connection, &mut pairs)
+}
+
+/// The executed changes of a pair, the latest last.
+fn history(connection: &Connection, pair: PairId) -> Result<Vec<Change>, WriteError> {
+    const DONE: &str = "INDEXED BY change_pair WHERE pair = ?1 AND status = 'done' ORDER BY id";
+    Ok(select(connection, DONE, &[&pair])?)
 }
 
 /// Why no counterpart can be made for the record of a pair. It can, where its counterpart was deleted or its link removed,

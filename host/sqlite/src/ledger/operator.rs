@@ -66,7 +66,7 @@ pub(super) fn requeue(
 
 /// Settled pairs in whose merge base the record of a side refers to one of these records. A scan: there is no index
 /// of references, since only a record that is replaced by another one asks for it.
-fn referring(
+pub(super) fn referring(
     connection: &Connection,
     mapping: MappingId,
     side: Side,

@@ -51,6 +51,7 @@ fn every() -> Vec<Reason> {
         Reason::PlannedCreate,
         Reason::PlannedUpdate,
         Reason::PlannedDelete,
+        Reason::OrderFailed { side, said: said.clone() },
         Reason::Refused { side, said: said.clone(), fields: vec!["tel".to_owned()] },
         Reason::InvalidAnswer { side, how: InvalidAnswer::NoId },
         Reason::RetryLater { said: Some((side, said.clone())) },

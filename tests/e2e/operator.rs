@@ -260,6 +260,38 @@ fn a_person_says_which_record_is_the_counterpart_of_another() {
     assert_eq!((lees, world.records("contact").len()), (1, 2), "{remote:?}");
 }
 
+#[test]
+fn a_link_is_shown_removed_and_set_again() {
+    let (world, contact, person) = linked();
+    let (contact, person) = (format!("contact:{contact}"), format!("HelloWorld/person:{person}"));
+    let dry = world.run(&["link", "remove", &contact, &person, "--dry-run", "--json"]).well();
+    let dry = &dry.json()[0];
+    assert_eq!(
+        (&dry["removed"], &dry["dry"], &dry["counterpart"]),
+        (&json!(true), &json!(true), &json!(person))
+    );
+    let field = |name: &str| {
+        let fields = dry["fields"].as_array().unwrap();
+        fields.iter().find(|of| of["field"] == json!(name)).cloned().unwrap()
+    };
+    assert_eq!(field("email")["value"], field("email")["other"]);
+    let own = format!("{person}2");
+    world.run(&["link", "remove", &contact, &own]).fails(1, &["no sync knows"]);
+    world
+        .run(&["link", "remove", &contact, &person])
+        .well()
+        .says(&["is no longer linked with", "until you say so"]);
+    world.sync(&["--full"]).well();
+    assert_eq!(world.records("contact").len(), 1);
+    let contact_id = contact.trim_start_matches("contact:");
+    world.run(&["record", "show", "contact", contact_id]).well().says(&["was removed by hand"]);
+    world.run(&["link", "new", &contact]).fails(1, &["has the same identifiers", &person]);
+    world.run(&["link", "remove", &contact, &person]).fails(1, &["is not linked with"]);
+    world.run(&["link", "set", &contact, &person]).well().says(&["is linked with"]);
+    world.sync(&[]);
+    world.sync(&[]).well().says(&["nothing to do"]);
+}
+
 /// The number of pairs in the ledger.
 fn pairs(world: &World) -> u64 {
     let connection = rusqlite::Connection::open(world.path().join("tenants/default/entente.db")).unwrap();

@@ -448,6 +448,13 @@ async fn s26_a_single_record_with_nothing_left_of_what_it_had_is_another_one() {
         let run = world.run().await;
         assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]), "{whom}");
         assert_eq!(run.counts.right["person"].held, 1, "{whom}");
+        let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap().remove(0);
+        let now = world.clock.now();
+        let lease = world.ledger.acquire("r", "o", now, std::time::Duration::from_secs(60)).await.unwrap();
+        world.ledger.retry(&lease, held.mapping, Some(held.id)).await.unwrap();
+        world.ledger.release(&lease).await.unwrap();
+        world.run().await;
+        assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]), "a retry lifts nothing");
         world.left.edit("contact", &lefts[whom], "phone", text("5"), "2026-01-03");
         world.run().await;
         assert_eq!(world.right.value("person", &rights[whom], "tel"), text("666"), "{whom}");

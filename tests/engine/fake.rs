@@ -167,6 +167,8 @@ pub enum Fault {
     NoAnswers { executed: bool },
     /// The order is executed, and the first two answers name each other's changes.
     SwapsAnswers,
+    /// Every change of the order is answered with this record, as one that has changed or is a duplicate.
+    Stale { id: String },
     /// The order is executed, and all its answers name the first record, without any values.
     OneAnswer,
     /// The order is carried out up to here, and then the side takes no more.
@@ -691,6 +693,18 @@ impl Exchange for Fake {
         let now = self.clock.now();
         if fault == Some(Fault::NoAnswers { executed: false }) {
             return Ok(Executed::default());
+        }
+        if let Some(Fault::Stale { id }) = &fault {
+            let state = self.state.lock().unwrap();
+            let record = &state.objects[&order.object][id];
+            let answer = |change: &OrderedChange| Answer {
+                change: change.id.clone(),
+                outcome: Outcome::Stale(self.row(id, record, &order.fields)),
+            };
+            return Ok(Executed {
+                answers: order.changes.iter().map(answer).collect(),
+                ..Executed::default()
+            });
         }
         if fault == Some(Fault::PutsOff) {
             let later = |change: &OrderedChange| Answer {

@@ -279,3 +279,38 @@ async fn an_undo_names_a_removed_link() {
     let reasons: Vec<_> = changes.iter().filter_map(|change| change.reason.clone()).collect();
     assert_eq!(reasons, [Reason::NotUndone(Kept::LinkRemoved)]);
 }
+
+/// A remote system that has a duplicate by its own rule answers with that record, which has a counterpart, or a pair of its
+/// own: nothing fails, and what is ordered beside it is made.
+#[tokio::test]
+async fn a_change_that_is_answered_with_the_record_of_another_pair_is_held_alone() {
+    for (linked, update) in [(true, false), (true, true), (false, false)] {
+        let mut world = World::new().await;
+        world.right.character.order = 1;
+        let put = |name: &str| {
+            let email = text(&format!("{name}@example.org"));
+            world.left.put("contact", &[("email", email), ("name", text(name))], "2020-01-01")
+        };
+        let (ann, bea) = (put("ann"), put("bea"));
+        world.run().await;
+        let of_ann = world.person("ann@example.org");
+        if update {
+            world.left.edit("contact", &bea, "name", text("Bea"), "2026-01-02");
+        } else {
+            put("cid");
+        }
+        let id = match linked {
+            true => of_ann.clone(),
+            false => world.right.put("person", &[("full", text("alone"))], "2020-01-01"),
+        };
+        put("dan");
+        world.right.fault("execute", 1, Fault::Stale { id });
+        for _ in 0..3 {
+            let run = world.run().await;
+            assert_eq!(run.status, RunStatus::Done, "linked: {linked}, update: {update}");
+        }
+        assert!(world.right.find_by("person", "mail", "dan@example.org").is_some());
+        assert_eq!(pair(&world, Side::Left, &ann).await.half(Side::Right).id.as_ref(), Some(&of_ann));
+        world.assert_quiet().await;
+    }
+}

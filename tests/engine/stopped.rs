@@ -333,34 +333,50 @@ async fn a_ticket_that_cannot_be_told_of_keeps_nothing_else_from_being_synced() 
     }
 }
 
+/// What is put off for long may still be carried out: only a person gives it up.
 #[tokio::test]
-async fn a_ticket_that_is_never_done_is_given_up_after_a_week_or_by_the_operator() {
-    for asked in [false, true] {
-        let mut world = World::new().await;
-        world.right.character.defers = true;
-        world.right.character.still_deferred = Some(Duration::from_secs(60));
-        world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
-        world.run().await;
-        world.right.character.defers = false;
-        world.clock.advance(Duration::from_secs(6 * 24 * 3600));
+async fn a_ticket_that_is_never_done_is_given_up_by_the_operator_alone() {
+    let mut world = World::new().await;
+    world.right.character.defers = true;
+    world.right.character.still_deferred = Some(Duration::from_secs(60));
+    world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
+    world.run().await;
+    world.right.character.defers = false;
+    let long = |run: &Run| run.notices.iter().any(|of| matches!(of, Notice::LongDeferred { .. }));
+    for (days, told) in [(0, false), (1, true), (100, true)] {
+        world.clock.advance(Duration::from_secs(days * 24 * 3600));
         let run = world.run().await;
-        assert_eq!((run.counts.right["person"].pending, run.notices.len()), (1, 0));
-        if asked {
-            let now = world.clock.now();
-            let lease = world.ledger.acquire("r", "o", now, Duration::from_secs(60)).await.unwrap();
-            let pair = world.ledger.pairs_in(Status::Live, None, 0, 10).await.unwrap().remove(0);
-            assert_eq!(world.ledger.retry(&lease, pair.mapping, Some(pair.id)).await.unwrap(), 1);
-            world.ledger.release(&lease).await.unwrap();
-        } else {
-            world.clock.advance(Duration::from_secs(24 * 3600));
-        }
-        let run = world.run().await;
-        let old = |notice: &Notice| matches!(notice, Notice::TicketTooOld { side: Side::Right, .. });
-        assert_eq!(run.notices.iter().filter(|notice| old(notice)).count(), usize::from(!asked));
-        assert!(world.ledger.pairs_in(Status::Live, None, 0, 10).await.unwrap().is_empty());
-        assert_eq!(world.right.records("person").len(), 1);
-        world.assert_quiet().await;
+        assert_eq!((run.counts.right["person"].pending, long(&run)), (1, told), "{days}");
     }
+    let now = world.clock.now();
+    let lease = world.ledger.acquire("r", "o", now, Duration::from_secs(60)).await.unwrap();
+    let pair = world.ledger.pairs_in(Status::Live, None, 0, 10).await.unwrap().remove(0);
+    assert_eq!(world.ledger.retry(&lease, pair.mapping, Some(pair.id)).await.unwrap(), 1);
+    world.ledger.release(&lease).await.unwrap();
+    let run = world.run().await;
+    assert!(!long(&run));
+    assert!(world.ledger.pairs_in(Status::Live, None, 0, 10).await.unwrap().is_empty());
+    assert_eq!(world.right.records("person").len(), 1);
+    world.assert_quiet().await;
+}
+
+/// A ticket that is done with answers that are not taken has nothing more to tell.
+#[tokio::test]
+async fn answers_of_a_ticket_that_are_not_taken_are_found_out() {
+    let mut world = World::new().await;
+    world.right.character.defers = true;
+    for name in ["ann", "bea"] {
+        let email = text(&format!("{name}@example.org"));
+        world.left.put("contact", &[("email", email), ("name", text(name))], "2020-01-01");
+    }
+    world.right.fault("execute", 1, Fault::OneAnswer);
+    world.run().await;
+    world.right.character.defers = false;
+    world.right.tell(false);
+    world.run().await;
+    assert!(world.ledger.pairs_in(Status::Live, None, 0, 10).await.unwrap().is_empty());
+    assert_eq!(world.right.records("person").len(), 2);
+    world.assert_quiet().await;
 }
 
 #[tokio::test]

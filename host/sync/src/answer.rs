@@ -130,11 +130,11 @@ impl<'a> Answers<'a> {
         })
     }
 
-    fn converted(&self, reference: Reference) -> Meaning {
+    fn converted(&mut self, reference: Reference) -> Meaning {
         let into = RecordRef::of(self.target, &reference);
         if reference.object != self.mapping.object(self.target) {
             Meaning::Converted(Reason::Converted { from: None, into })
-        } else if self.owners.contains_key(&reference.id) {
+        } else if self.owners.contains_key(&reference.id) || !self.made.insert(reference.id.clone()) {
             Meaning::Merged(Reason::Merged { from: None, into })
         } else {
             Meaning::Renamed(reference.id)

@@ -188,12 +188,13 @@ impl Session<'_> {
         answers: &[Answer],
         outgoing: &[Outgoing],
     ) -> Result<Owners, SyncError> {
-        use super::order::Outcome::{Converted, Created, Unchanged, Updated};
+        use super::order::Outcome::{Converted, Created, Stale, Unchanged, Updated};
         let asked: HashMap<&str, &Pair> =
             outgoing.iter().map(|entry| (entry.change.key.as_str(), &entry.pair)).collect();
         let named = |answer: &Answer| {
             let id = match &answer.outcome {
                 Created(written) | Updated(written) | Unchanged(written) => &written.id,
+                Stale(row) => &row.id,
                 Converted(reference) if reference.object == mapping.object(target) => &reference.id,
                 _ => return None,
             };

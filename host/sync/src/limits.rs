@@ -49,9 +49,8 @@ pub(super) const RATE_LIMITED_TRIES: u32 = 30;
 /// How long the remote system may still process a request after the program that sent it was killed.
 pub(super) const IN_FLIGHT: Duration = Duration::from_secs(30);
 
-/// How long a side is asked what became of deferred changes. Then their outcome counts as unknown: bulk interfaces keep the
-/// results of a job for about a week.
-pub(super) const TICKET_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// When a run says that deferred changes have been open for long: jobs of bulk interfaces are done within a day.
+pub(super) const TICKET_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// Longest wait for a page that the side is preparing; then it is asked again.
 pub(super) const LONGEST_PAGE_WAIT: Duration = Duration::from_secs(3600);

@@ -119,8 +119,8 @@ pub enum Notice {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         remedies: Vec<Remedy>,
     },
-    /// Deferred changes of which nothing was told for so long that their outcome counts as unknown, as after a crash.
-    TicketTooOld {
+    /// Nothing was told of deferred changes for long. An operator may give them up.
+    LongDeferred {
         /// The side.
         side: Side,
         /// The object.
@@ -220,7 +220,7 @@ impl Notice {
             | Notice::StaysTrusted { .. }
             | Notice::NotMapped { .. }
             | Notice::ClockAhead { .. }
-            | Notice::TicketTooOld { .. }
+            | Notice::LongDeferred { .. }
             | Notice::Earlier { .. } => Vec::new(),
         }
     }

@@ -174,9 +174,10 @@ pub(super) type Owners = HashMap<String, Pair>;
 /// Pairs to delete after an answer named their record: a record in a pair without a counterpart now belongs
 /// to the pair whose change was answered with it.
 pub(super) fn absorbed(owners: &Owners, target: Side, answers: &[Answer]) -> Vec<PairId> {
-    use super::order::Outcome::{Created, Unchanged, Updated};
+    use super::order::Outcome::{Created, Stale, Unchanged, Updated};
     let named = |answer: &Answer| match &answer.outcome {
         Created(written) | Updated(written) | Unchanged(written) => owners.get(&written.id),
+        Stale(row) => owners.get(&row.id),
         _ => None,
     };
     answers

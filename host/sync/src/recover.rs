@@ -364,17 +364,14 @@ impl Session<'_> {
         let (order, slots) = self.order(mapping, target, &outgoing);
         let answer = self.ask_ticket(target, ticket, &order).await?;
         let told = answer.is_some();
-        let mut collection =
+        let collection =
             answer.unwrap_or(Collection { answers: Vec::new(), state: TicketState::Pending(None) });
-        self.give_up_old(target, &order, &outgoing, &mut collection);
-        // Of what is done and has no answer nothing more will be told, as of a lost ticket.
+        self.notice_old(target, &order, &outgoing, &collection.state);
+        // Of what is done and has no answer that counts nothing more will be told, as of a lost ticket.
         let lost = !matches!(collection.state, TicketState::Pending(_));
-        let unanswered: Vec<Change> = if lost {
-            let answered: Vec<&str> =
-                collection.answers.iter().map(|answer| answer.change.as_str()).collect();
-            let open = outgoing.iter().filter(|entry| !answered.contains(&entry.change.key.as_str()));
-            open.map(|entry| Change { status: ChangeStatus::Sent, ticket: None, ..entry.change.clone() })
-                .collect()
+        let mut unanswered: Vec<Change> = if lost {
+            let open = outgoing.iter().map(|entry| entry.change.clone());
+            open.map(|change| Change { status: ChangeStatus::Sent, ticket: None, ..change }).collect()
         } else {
             Vec::new()
         };
@@ -382,6 +379,7 @@ impl Session<'_> {
         let absorbed = absorbed(&owners, target, &collection.answers);
         let (mut pairs, mut settled) =
             self.settle_answers(mapping, target, outgoing, &slots, collection.answers, &owners);
+        unanswered.retain(|open| settled.iter().all(|settled| settled.key != open.key));
         let open = (total - settled.len()) as u64;
         if !lost && !self.run.options.waits_until_settled() {
             self.run.count(target, mapping.object(target)).pending += open;
@@ -412,19 +410,13 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Nothing more is awaited of a ticket that is too old.
-    fn give_up_old(
-        &mut self,
-        target: Side,
-        order: &Order,
-        outgoing: &[Outgoing],
-        collection: &mut Collection,
-    ) {
+    /// Says so where nothing was told of a ticket for long. It is given up by the word of an operator alone: what the side may
+    /// still carry out would be made twice, or written over what came later.
+    fn notice_old(&mut self, target: Side, order: &Order, outgoing: &[Outgoing], state: &TicketState) {
         let Some(sent) = outgoing.iter().filter_map(|entry| entry.change.sent).min() else { return };
-        let pending = matches!(collection.state, TicketState::Pending(_));
+        let pending = matches!(state, TicketState::Pending(_));
         if pending && sent.later_by(limits::TICKET_AGE) <= self.now() {
-            collection.state = TicketState::Lost;
-            self.run.notice(Notice::TicketTooOld { side: target, object: order.object.clone(), sent });
+            self.run.notice(Notice::LongDeferred { side: target, object: order.object.clone(), sent });
         }
     }
 

@@ -356,7 +356,8 @@ impl Tenant {
                 .leased(&relation, wait, async |lease| {
                     let mut done = Vec::new();
                     for (mapping, pair, mut retried) in pairs {
-                        if retried.again {
+                        // What is under way may have been put off by its side.
+                        if retried.again || pair.status == Status::Live {
                             retried.again = self.ledger.retry(lease, mapping, Some(pair.id)).await? > 0;
                         }
                         done.push(retried);

@@ -476,8 +476,8 @@ impl Names<'_> {
                 self.called(*side),
                 quoted(said)
             ),
-            Notice::TicketTooOld { side, object, sent } => format!(
-                "{} has deferred changes of {object} since {sent} and never said what became of them: that is found out as after a crash",
+            Notice::LongDeferred { side, object, sent } => format!(
+                "{} has deferred changes of {object} since {sent} and not said yet what became of them. If you know that nothing more comes of one, «retry RECORD» gives it up: the next run finds out what became of it, as after a crash",
                 self.called(*side)
             ),
             Notice::InvalidAnswers { side, object, what, count } => {

@@ -214,7 +214,7 @@ pub(super) fn retry(
         }
     }
     const STAYS: &str =
-        "status = 'held' AND (reason = 'unreadable' OR reason = 'duplicate-of' AND (left_id IS NULL OR right_id IS NULL)
+        "status = 'held' AND (reason IN ('unreadable', 'other-identifiers') OR reason = 'duplicate-of' AND (left_id IS NULL OR right_id IS NULL)
                              AND json_extract(reason_data, '$.became') IS NULL)";
     let rows = connection
         .prepare_cached(&format!(

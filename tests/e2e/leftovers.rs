@@ -72,7 +72,7 @@ fn what_an_integration_lacks_is_told_by_the_command_that_adds_it() {
     world.connect().well();
 
     let output = world.run(&["integration", "grant", "HelloWorld", "--secret", "api-kee"]).well();
-    assert!(output.stderr.contains("warning: there is no secret 'api-kee' yet"), "{output}");
+    assert!(output.stderr.contains("does not ask for a secret 'api-kee'"), "{output}");
     let output = world.run(&["integration", "set", "HelloWorld", "--set", "adress-of-it=x"]).well();
     assert!(output.stderr.contains("does not read a setting 'adress-of-it'"), "{output}");
     let output =

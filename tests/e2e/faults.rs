@@ -262,6 +262,22 @@ fn a_system_that_asks_to_slow_down_gets_its_way() {
     world.is_quiet();
 }
 
+/// A1, in Rust: HelloWorld sends an order as one request, so that the middle is between two orders.
+#[test]
+fn a1_a_remote_that_answers_429_in_the_middle_gets_everybody_once() {
+    let world = World::new();
+    let people: String =
+        (0..120).map(|n| format!("Person {n},p{n}@example.org,2020-01-01T00:00:00Z\n")).collect();
+    world.import(&format!("Last name,E-mail,Changed\n{people}")).well();
+    let slow = Action::RateLimited { rate_limit: RateLimit { retry_after: 1 } };
+    world.crm.set_faults(vec![Rule::new(slow).method("POST").path("/persons/batch").after(1).times(2)]);
+    let output = world.sync(&[]).well();
+    assert_eq!(world.crm.faults()[0].struck, 2);
+    assert_eq!(world.crm.count(Object::Person), 120, "{output}");
+    assert_eq!(output.counts("HelloWorld", "person")["created"], json!(120), "{output}");
+    world.is_quiet();
+}
+
 #[test]
 fn k4_a_system_that_takes_no_calls_for_an_hour_is_called_once_in_it() {
     let world = World::with_sample(5);

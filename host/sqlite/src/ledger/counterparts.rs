@@ -1,5 +1,5 @@
-//! The word of an operator about the counterpart of a record that has none: which record it is, or that an
-//! unanswered create has made nothing.
+//! The word of an operator about the counterpart of a record: which one it is, that there is none, or that the one it
+//! is linked with is not it.
 
 use super::WriteError;
 use super::changes::{save as save_changes, select, unanswered, unanswered_deletes};

@@ -53,15 +53,7 @@ fn is_as_before(
 fn is_told_twice(pair: &Pair, side: Side, row: &Row, columns: &[(Slot, Column)], arrival: Arrival) -> bool {
     let half = pair.half(side);
     let undated = row.changed.is_none() && half.changed.is_none() && row.times.iter().all(Option::is_none);
-    let known = |slot: Slot| {
-        let agreed = || pair.agreed(slot).and_then(|agreed| agreed.half(side));
-        half.seen(slot).map(|seen| &seen.value).or_else(agreed)
-    };
-    let differs = |slot: Slot| value_at(columns, row, slot).is_some_and(|value| known(slot) != Some(value));
-    undated
-        && half.read == Some(arrival.run)
-        && half.deleted.is_none()
-        && columns.iter().any(|(slot, _)| differs(*slot))
+    undated && half.read == Some(arrival.run) && half.deleted.is_none() && differs(pair, side, columns, row)
 }
 
 impl Session<'_> {

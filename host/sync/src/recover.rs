@@ -19,7 +19,7 @@ use super::session::{Purpose, Session, Tries};
 use super::settle::{has_landed, is_undone, set_undone, settle_as_sent};
 use super::subject::RemoteSaid;
 use entente_core::{Side, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 impl Session<'_> {
@@ -379,7 +379,8 @@ impl Session<'_> {
         let absorbed = absorbed(&owners, target, &collection.answers);
         let (mut pairs, mut settled) =
             self.settle_answers(mapping, target, outgoing, &slots, collection.answers, &owners);
-        unanswered.retain(|open| settled.iter().all(|settled| settled.key != open.key));
+        let known: HashSet<&str> = settled.iter().map(|change| change.key.as_str()).collect();
+        unanswered.retain(|open| !known.contains(open.key.as_str()));
         let open = (total - settled.len()) as u64;
         if !lost && !self.run.options.waits_until_settled() {
             self.run.count(target, mapping.object(target)).pending += open;

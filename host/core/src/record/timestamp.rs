@@ -53,6 +53,7 @@ impl FieldTime {
     /// wanted. It lies before everything that people wrote, and of two such values the one that was written first is the
     /// later one, since it has less of the wrong link.
     pub fn of_sync(written: Timestamp) -> Self {
+        // Down to the year 6: writes up to 2063 are told apart.
         let at = BEFORE_PEOPLE.micros() - written.micros().clamp(0, -BEFORE_PEOPLE.micros() / 20);
         Self::between(Some(Timestamp::from_micros(at - 1)), Timestamp::from_micros(at))
     }
@@ -207,6 +208,20 @@ mod tests {
         for text in ["", "yesterday", "2020-13-01", "2020-02-30", "12:00", "2020-01-01T25:00:00Z"] {
             assert!(Timestamp::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_sync_wrote_is_older_than_what_people_wrote_and_the_first_of_two_is_the_later() {
+        let written = |text: &str| FieldTime::of_sync(Timestamp::parse(text).unwrap());
+        let (first, second) = (written("2026-01-01"), written("2026-01-02"));
+        assert!(second.at <= first.lower().unwrap());
+        let people = Timestamp::parse("1970-01-01").unwrap();
+        for time in [FieldTime::by(people), FieldTime::of_people(people)] {
+            assert!(first.at <= time.lower().unwrap() && !time.is_of_sync());
+        }
+        assert!(first.at < people && first.is_of_sync() && second.is_of_sync());
+        assert!(!FieldTime::certain(people).is_of_sync());
+        assert_eq!(Timestamp::parse(&first.at.to_string()), Ok(first.at), "it is stored as text");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Response bodies: size limits, timeouts and redaction while the plugin reads.
+//!
+//! What arrives is gathered into pieces of a few KiB, whatever chunks the server has made of it, and each piece is searched once.
 
 use super::audit::AuditEntry;
 use super::notice::{Notice, Notices};
-use super::scrub::Stream;
+use super::scrub::{PIECE, Stream};
 use crate::limits::{LimitReached, Limits};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -37,6 +39,8 @@ pub(super) struct BodyContext {
 pub(super) struct Rest {
     body: reqwest::Body,
     scrub: Option<Stream>,
+    /// What has arrived since the last piece.
+    gathered: Vec<u8>,
     limits: Limits,
     notices: Notices,
     taken: u64,
@@ -60,6 +64,7 @@ impl Rest {
         Self {
             body,
             scrub,
+            gathered: Vec::new(),
             limits,
             notices,
             taken: 0,
@@ -77,8 +82,8 @@ impl Rest {
         self.notices.add(Notice::Limit(limit));
     }
 
-    /// The next chunk; `None` at the end.
-    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+    /// The next piece, not searched yet; `None` after the last one.
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Error>>> {
         let polled = self.poll_next(cx);
         if let Poll::Ready(Some(Err(error))) = &polled {
             self.entry.failed(error);
@@ -86,63 +91,88 @@ impl Rest {
         polled
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+    /// Whether pieces have to be searched.
+    pub(super) fn is_searched(&self) -> bool {
+        self.scrub.is_some()
+    }
+
+    /// The piece without secrets: what is final after it. This is where a body takes time.
+    pub(super) fn scrubbed(&mut self, piece: Piece) -> Bytes {
+        let Some(scrub) = &mut self.scrub else { return Bytes::from(piece.bytes) };
+        let mut out = scrub.push(&piece.bytes);
+        if piece.last {
+            out.append(&mut scrub.finish());
+        }
+        Bytes::from(out)
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Error>>> {
         loop {
             if self.ended {
                 return Poll::Ready(None);
             }
             if self.total.as_mut().poll(cx).is_ready() {
-                self.ended = true;
-                self.reached(self.limits.http_total_time(None));
-                return Poll::Ready(Some(Err(Error::HttpResponseTimeout)));
+                return self.fail(self.limits.http_total_time(None), Error::HttpResponseTimeout);
             }
             let frame = match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
+                // What is there is passed on while the rest is waited for, unless it is gathered for the search.
+                Poll::Pending if self.scrub.is_none() && !self.gathered.is_empty() => {
+                    return self.piece(false);
+                }
                 Poll::Pending => {
                     ready!(self.idle.as_mut().poll(cx));
-                    self.ended = true;
-                    self.reached(self.limits.http_idle_time(None));
-                    return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
+                    return self.fail(self.limits.http_idle_time(None), Error::ConnectionReadTimeout);
                 }
             };
-            let piece = match frame {
+            match frame {
                 None => {
                     self.ended = true;
                     self.entry.ended();
-                    match self.scrub.as_mut().map(Stream::finish) {
-                        Some(last) if !last.is_empty() => last,
-                        _ => return Poll::Ready(None),
-                    }
+                    return self.piece(true);
                 }
                 Some(Err(error)) => {
                     self.ended = true;
                     return Poll::Ready(Some(Err(super::wire::wire_error(&error))));
                 }
                 // Trailers are dropped: plugins do not need them.
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        let reset = Instant::now() + self.idle_time;
-                        self.idle.as_mut().reset(reset);
-                        self.taken += data.len() as u64;
-                        self.entry.read(data.len() as u64);
-                        if self.taken > self.limits.http_response_bytes {
-                            self.ended = true;
-                            self.reached(self.limits.http_response_bytes(Some(self.taken)));
-                            return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(self.taken)))));
-                        }
-                        match &mut self.scrub {
-                            Some(scrub) => scrub.push(&data),
-                            None => data,
-                        }
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    let reset = Instant::now() + self.idle_time;
+                    self.idle.as_mut().reset(reset);
+                    self.taken += data.len() as u64;
+                    self.entry.read(data.len() as u64);
+                    if self.taken > self.limits.http_response_bytes {
+                        let limit = self.limits.http_response_bytes(Some(self.taken));
+                        return self.fail(limit, Error::HttpResponseBodySize(Some(self.taken)));
                     }
-                    Err(_) => continue,
-                },
-            };
-            if !piece.is_empty() {
-                return Poll::Ready(Some(Ok(piece)));
+                    // Copied: a chunk of one byte would keep the whole buffer of its connection.
+                    self.gathered.extend_from_slice(&data);
+                    if self.gathered.len() >= PIECE {
+                        return self.piece(false);
+                    }
+                }
             }
         }
     }
+
+    fn piece(&mut self, last: bool) -> Poll<Option<Result<Piece, Error>>> {
+        let bytes = std::mem::take(&mut self.gathered);
+        Poll::Ready(Some(Ok(Piece { bytes, last })))
+    }
+
+    fn fail(&mut self, limit: LimitReached, error: Error) -> Poll<Option<Result<Piece, Error>>> {
+        self.ended = true;
+        self.reached(limit);
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+/// A part of a body, not searched yet.
+pub(super) struct Piece {
+    bytes: Vec<u8>,
+    /// Whether the body ends with it.
+    last: bool,
 }
 
 impl Body for AnswerBody {
@@ -156,9 +186,17 @@ impl Body for AnswerBody {
         if let Some(piece) = self.ahead.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
-        match &mut self.rest {
-            Some(rest) => Poll::Ready(ready!(rest.poll_piece(cx)).map(|piece| piece.map(Frame::data))),
-            None => Poll::Ready(None),
+        let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
+        loop {
+            // Here the plugin waits, on its own permit.
+            match ready!(rest.poll_piece(cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(piece)) => match rest.scrubbed(piece) {
+                    nothing if nothing.is_empty() => {}
+                    bytes => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                },
+            }
         }
     }
 

@@ -1,14 +1,14 @@
-//! Decoding with a source map: the bytes with their escapes undone, and for each decoded byte its span in the
-//! raw bytes.
-
-use std::ops::Range;
+//! Escapes that servers write: one decoded byte at a time, so that a stream can be read without keeping it.
 
 /// The longest escape of one byte: `\u0041`.
 pub(super) const LONGEST: usize = 6;
 
+/// How many bytes are looked at to read one escape: a character of two units, `\ud83d\ude00`.
+pub(super) const WIDEST: usize = 12;
+
 /// The escaping schemes that servers use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
+pub(super) enum Encoding {
     /// Percent-encoding (`%2F`), as in URLs.
     Percent,
     /// Percent-encoding with a plus for a space, as in forms.
@@ -17,56 +17,32 @@ enum Encoding {
     Json,
 }
 
-/// The bytes decoded by one scheme.
-pub(super) struct Decoded {
-    pub(super) bytes: Vec<u8>,
-    /// For each decoded byte: start and length of its raw bytes.
-    spans: Vec<(usize, u8)>,
-}
+impl Encoding {
+    pub(super) const ALL: [Self; 3] = [Self::Percent, Self::Form, Self::Json];
 
-impl Decoded {
-    /// Every decoding that differs from the raw bytes.
-    pub(super) fn all(raw: &[u8]) -> Vec<Self> {
-        let (percent, plus, backslash) = (raw.contains(&b'%'), raw.contains(&b'+'), raw.contains(&b'\\'));
-        [(percent, Encoding::Percent), (plus, Encoding::Form), (backslash, Encoding::Json)]
-            .into_iter()
-            .filter(|(differs, _)| *differs)
-            .map(|(_, encoding)| Self::of(raw, encoding))
-            .collect()
-    }
-
-    fn of(raw: &[u8], encoding: Encoding) -> Self {
-        let mut decoded = Self { bytes: Vec::with_capacity(raw.len()), spans: Vec::with_capacity(raw.len()) };
-        let mut at = 0;
-        while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
-            let (bytes, count, length) = match encoding {
-                Encoding::Json => json(rest),
-                encoding => percent(rest, encoding == Encoding::Form),
-            };
-            for byte in bytes.iter().take(count) {
-                decoded.bytes.push(*byte);
-                decoded.spans.push((at, length));
-            }
-            at += usize::from(length);
+    /// Whether an escape may begin with this byte. Every other byte stands for itself.
+    pub(super) fn begins(self, byte: u8) -> bool {
+        match self {
+            Encoding::Percent => byte == b'%',
+            Encoding::Form => byte == b'%' || byte == b'+',
+            Encoding::Json => byte == b'\\',
         }
-        decoded
     }
 
-    /// The raw span of a decoded range.
-    pub(super) fn span(&self, part: Range<usize>) -> Option<Range<usize>> {
-        let (start, _) = *self.spans.get(part.start)?;
-        let (last, length) = *self.spans.get(part.end.checked_sub(1)?)?;
-        Some(start..last + usize::from(length))
-    }
-
-    /// The offset itself, or the start of the escape that contains it: a boundary from which decoding gives
-    /// the same result.
-    pub(super) fn boundary(&self, at: usize) -> usize {
-        let index = self.spans.partition_point(|(start, _)| *start < at);
-        match index.checked_sub(1).and_then(|index| self.spans.get(index)) {
-            Some((start, length)) if start + usize::from(*length) > at => *start,
-            _ => at,
+    /// Decodes what stands at the beginning: the bytes, how many of them count, and how long it is in its raw
+    /// form. `None` where more must be known first.
+    pub(super) fn decode(self, rest: &[u8], ended: bool) -> Option<([u8; 4], usize, u8)> {
+        let first = *rest.first()?;
+        if !self.begins(first) {
+            return Some(([first, 0, 0, 0], 1, 1));
         }
+        if rest.len() < WIDEST && !ended {
+            return None;
+        }
+        Some(match self {
+            Encoding::Json => json(rest),
+            encoding => percent(rest, encoding == Encoding::Form),
+        })
     }
 }
 
@@ -129,8 +105,17 @@ fn json(rest: &[u8]) -> ([u8; 4], usize, u8) {
 mod tests {
     use super::*;
 
+    fn decoded(raw: &[u8], encoding: Encoding) -> Vec<u8> {
+        let (mut bytes, mut at) = (Vec::new(), 0);
+        while let Some((part, count, length)) = encoding.decode(&raw[at..], true) {
+            bytes.extend_from_slice(&part[..count]);
+            at += usize::from(length);
+        }
+        bytes
+    }
+
     fn read(raw: &str, encoding: Encoding) -> String {
-        String::from_utf8(Decoded::of(raw.as_bytes(), encoding).bytes).unwrap()
+        String::from_utf8(decoded(raw.as_bytes(), encoding)).unwrap()
     }
 
     #[test]
@@ -142,15 +127,13 @@ mod tests {
             "\"a/ä😀\n\\u0041\\q\\u12"
         );
         assert_eq!(read(r"\ud83dx\ude00", Encoding::Json), r"\ud83dx\ude00", "half a character is none");
-        assert!(Decoded::all(b"plain").is_empty());
     }
 
     #[test]
-    fn places_lead_back() {
-        let decoded = Decoded::of(br"x\u0041\/y", Encoding::Json);
-        assert_eq!((decoded.bytes.as_slice(), decoded.span(1..3)), (&b"xA/y"[..], Some(1..9)));
-        assert_eq!([0, 1, 2, 6, 7, 8, 9, 10].map(|at| decoded.boundary(at)), [0, 1, 1, 1, 7, 7, 9, 10]);
-        assert_eq!(decoded.span(3..5), None);
-        assert_eq!(decoded.span(0..0), None);
+    fn an_escape_is_read_when_it_is_whole() {
+        assert_eq!(Encoding::Json.decode(br"\ud83d", false), None);
+        assert_eq!(Encoding::Json.decode(br"\ud83d", true), Some((*b"\\\0\0\0", 1, 1)));
+        assert_eq!(Encoding::Percent.decode(b"+", false), Some((*b"+\0\0\0", 1, 1)));
+        assert_eq!(Encoding::Form.decode(b"", true), None);
     }
 }

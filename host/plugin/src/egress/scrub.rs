@@ -1,22 +1,31 @@
 //! Redaction: finds secrets in responses (Aho-Corasick), in the encodings in which a server is likely to echo
 //! them, and masks them.
 
-use super::escapes::{self, Decoded};
+use super::escapes::{self, Encoding};
 use super::secrets::Secret;
-use aho_corasick::AhoCorasick;
+use aho_corasick::Anchored;
+use aho_corasick::automaton::{Automaton, StateID};
+use aho_corasick::nfa::contiguous::NFA;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use bytes::Bytes;
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Minimum length of a needle: shorter texts occur by chance in many responses.
 const SHORTEST: usize = 5;
 
-/// The search automaton for the secrets of one integration.
+/// How much of a body is gathered before it is searched and passed on: a server may send it byte by byte.
+pub(super) const PIECE: usize = 4 << 10;
+
+/// The search automaton for the secrets of one integration. It is stepped byte by byte, so that a search goes on
+/// where the piece before has ended.
 #[derive(Clone)]
 pub(crate) struct Scrubber {
-    search: Arc<AhoCorasick>,
-    /// The longest needle with every byte escaped: how many bytes a stream has to hold back.
+    search: Arc<NFA>,
+    start: StateID,
+    /// The longest needle.
     longest: usize,
 }
 
@@ -30,37 +39,18 @@ impl Scrubber {
         needles.sort();
         needles.dedup();
         let longest = needles.iter().map(Vec::len).max()?;
-        let search = AhoCorasick::new(&needles).ok()?;
-        Some(Self { search: Arc::new(search), longest: longest * escapes::LONGEST })
+        let search = NFA::builder().prefilter(false).build(&needles).ok()?;
+        let start = search.start_state(Anchored::No).ok()?;
+        Some(Self { search: Arc::new(search), start, longest })
     }
 
     /// Masks in place; returns whether anything was found.
     pub(crate) fn mask(&self, bytes: &mut [u8]) -> bool {
-        let raw = zeroize::Zeroizing::new(bytes.to_vec());
-        self.mask_as_in(&raw, &Decoded::all(&raw), bytes)
-    }
-
-    /// Masks what is found in `raw` and in its decodings. Encoded forms overlap, so the search runs on the
-    /// unmasked bytes.
-    fn mask_as_in(&self, raw: &[u8], decodings: &[Decoded], masked: &mut [u8]) -> bool {
-        let mut found = false;
-        let mut cover = |place: std::ops::Range<usize>| {
-            found = true;
-            if let Some(part) = masked.get_mut(place) {
-                part.fill(b'*');
-            }
-        };
-        for hit in self.search.find_overlapping_iter(raw) {
-            cover(hit.range());
-        }
-        for decoded in decodings {
-            for place in
-                self.search.find_overlapping_iter(&decoded.bytes).filter_map(|hit| decoded.span(hit.range()))
-            {
-                cover(place);
-            }
-        }
-        found
+        let mut stream = self.stream();
+        stream.take(bytes);
+        stream.search(true);
+        bytes.copy_from_slice(&stream.masked);
+        stream.found
     }
 
     /// The text with secrets masked.
@@ -73,34 +63,206 @@ impl Scrubber {
 
     /// Redaction of a streamed body.
     pub(super) fn stream(&self) -> Stream {
-        Stream { scrubber: self.clone(), raw: Vec::new(), masked: Vec::new() }
+        Stream {
+            scrubber: self.clone(),
+            raw: Zeroizing::default(),
+            masked: Vec::new(),
+            first: 0,
+            at: 0,
+            state: self.start,
+            decoders: Encoding::ALL.map(|encoding| Decoder { encoding, awake: None }),
+            found: false,
+            searched: 0,
+        }
+    }
+
+    fn step(&self, state: StateID, byte: u8) -> StateID {
+        self.search.next_state(Anchored::No, state, byte)
+    }
+
+    /// The length of the longest needle that ends in this state; 0 where none does.
+    fn ends(&self, state: StateID) -> usize {
+        if !self.search.is_match(state) {
+            return 0;
+        }
+        let needles = (0..self.search.match_len(state)).map(|index| self.search.match_pattern(state, index));
+        needles.map(|needle| self.search.pattern_len(needle)).max().unwrap_or_default()
+    }
+
+    /// How many bytes may still belong to a secret that has not ended: each byte of it as an escape, and an
+    /// escape at its end that is not whole yet.
+    fn held_back(&self) -> usize {
+        self.longest * escapes::LONGEST + 2 * escapes::WIDEST
     }
 }
 
-/// Streaming redaction. It holds back as many bytes as the beginning of a secret may have.
+/// Streaming redaction. It holds back as many bytes as the beginning of a secret may have. Each byte is searched
+/// once as it is, and once by each decoder that an escape has woken: what is held back is not searched again.
 pub(super) struct Stream {
     scrubber: Scrubber,
-    raw: Vec<u8>,
+    /// What is held back, as it came and as it will be passed on.
+    raw: Zeroizing<Vec<u8>>,
     masked: Vec<u8>,
+    /// The place in the body of the first byte that is held back.
+    first: usize,
+    /// The place in the body of the next byte to search, and the state of the search.
+    at: usize,
+    state: StateID,
+    decoders: [Decoder; 3],
+    found: bool,
+    /// Steps of the automaton: a test counts them.
+    searched: u64,
+}
+
+/// The search of what stands there when escapes are undone.
+struct Decoder {
+    encoding: Encoding,
+    /// `None` as long as all bytes that matter stand for themselves: its search would be in the state of the
+    /// plain one.
+    awake: Option<Awake>,
+}
+
+struct Awake {
+    state: StateID,
+    /// The place in the body where it woke, and that of the next byte to decode.
+    woke: usize,
+    at: usize,
+    /// For each of the last decoded bytes: place and length of its raw form.
+    spans: VecDeque<(usize, u8)>,
+    /// How many of the last bytes have stood for themselves.
+    plain: usize,
+}
+
+impl Awake {
+    /// The raw bytes of the last `length` decoded bytes.
+    fn span(&self, length: usize) -> Range<usize> {
+        let end = self.spans.back().map_or(self.at, |(at, length)| at + usize::from(*length));
+        let from = match self.spans.len().checked_sub(length) {
+            Some(index) => self.spans.get(index).map_or(self.woke, |(at, _)| *at),
+            None => self.woke.saturating_sub(length - self.spans.len()),
+        };
+        from..end
+    }
 }
 
 impl Stream {
-    /// The bytes that are final after this chunk.
-    pub(super) fn push(&mut self, piece: &[u8]) -> Bytes {
+    fn take(&mut self, piece: &[u8]) {
         self.raw.extend_from_slice(piece);
         self.masked.extend_from_slice(piece);
-        let decodings = Decoded::all(&self.raw);
-        self.scrubber.mask_as_in(&self.raw, &decodings, &mut self.masked);
-        let ready = (self.raw.len() + 1).saturating_sub(self.scrubber.longest);
-        let ready = decodings.iter().fold(ready, |ready, decoded| decoded.boundary(ready));
+    }
+
+    /// The bytes that are final after this piece.
+    pub(super) fn push(&mut self, piece: &[u8]) -> Vec<u8> {
+        self.take(piece);
+        self.search(false);
+        let ready = self.raw.len().saturating_sub(self.scrubber.held_back());
         self.raw.drain(..ready);
-        Bytes::from(self.masked.drain(..ready).collect::<Vec<_>>())
+        self.first += ready;
+        self.masked.drain(..ready).collect()
     }
 
     /// The bytes held back, at the end.
-    pub(super) fn finish(&mut self) -> Bytes {
+    pub(super) fn finish(&mut self) -> Vec<u8> {
+        self.search(true);
         self.raw.clear();
-        Bytes::from(std::mem::take(&mut self.masked))
+        std::mem::take(&mut self.masked)
+    }
+
+    #[cfg(test)]
+    pub(super) fn searched(&self) -> u64 {
+        self.searched
+    }
+
+    /// Searches what has not been searched.
+    fn search(&mut self, ended: bool) {
+        let end = self.first + self.raw.len();
+        while self.at < end {
+            if self.decoders.iter().all(|decoder| decoder.awake.is_none()) {
+                self.search_calm();
+            }
+            if self.at < end {
+                self.search_byte();
+            }
+        }
+        if ended {
+            for number in 0..self.decoders.len() {
+                self.decode(number, true);
+            }
+        }
+    }
+
+    /// Searches as far as no escape begins; all decoders sleep.
+    fn search_calm(&mut self) {
+        let rest = &self.raw[self.at - self.first..];
+        let begins = |byte: &u8| self.decoders.iter().any(|decoder| decoder.encoding.begins(*byte));
+        let calm = rest.iter().position(begins).unwrap_or(rest.len());
+        for _ in 0..calm {
+            self.search_plain();
+        }
+    }
+
+    /// Searches one byte as it is.
+    fn search_plain(&mut self) {
+        let byte = self.raw[self.at - self.first];
+        self.state = self.scrubber.step(self.state, byte);
+        self.searched += 1;
+        self.at += 1;
+        let length = self.scrubber.ends(self.state);
+        if length > 0 {
+            self.cover(self.at.saturating_sub(length)..self.at);
+        }
+    }
+
+    /// Searches one byte, with the decoders that are awake or that it wakes.
+    fn search_byte(&mut self) {
+        let (byte, state, at) = (self.raw[self.at - self.first], self.state, self.at);
+        for decoder in &mut self.decoders {
+            if decoder.awake.is_none() && decoder.encoding.begins(byte) {
+                decoder.awake = Some(Awake { state, woke: at, at, spans: VecDeque::new(), plain: 0 });
+            }
+        }
+        self.search_plain();
+        for number in 0..self.decoders.len() {
+            self.decode(number, false);
+        }
+    }
+
+    /// Lets a decoder come up with the plain search, as far as escapes are whole.
+    fn decode(&mut self, number: usize, ended: bool) {
+        let decoder = &mut self.decoders[number];
+        let encoding = decoder.encoding;
+        let Some(mut awake) = decoder.awake.take() else { return };
+        while awake.at < self.at {
+            let rest = &self.raw[awake.at - self.first..];
+            let itself = rest.first().copied();
+            let Some((bytes, count, length)) = encoding.decode(rest, ended) else { break };
+            for byte in bytes.iter().take(count) {
+                awake.state = self.scrubber.step(awake.state, *byte);
+                self.searched += 1;
+                if awake.spans.len() == self.scrubber.longest {
+                    awake.spans.pop_front();
+                }
+                awake.spans.push_back((awake.at, length));
+                let needle = self.scrubber.ends(awake.state);
+                if needle > 0 {
+                    self.cover(awake.span(needle));
+                }
+            }
+            let plain = length == 1 && itself == Some(bytes[0]);
+            awake.plain = if plain { awake.plain + 1 } else { 0 };
+            awake.at += usize::from(length);
+        }
+        if awake.plain < self.scrubber.longest || awake.at != self.at {
+            self.decoders[number].awake = Some(awake);
+        }
+    }
+
+    fn cover(&mut self, place: Range<usize>) {
+        self.found = true;
+        let place = place.start.saturating_sub(self.first)..place.end.saturating_sub(self.first);
+        if let Some(part) = self.masked.get_mut(place) {
+            part.fill(b'*');
+        }
     }
 }
 
@@ -211,6 +373,46 @@ mod tests {
             let mut whole = text.clone().into_bytes();
             scrubber.mask(&mut whole);
             for size in 1..text.len() {
+                let mut stream = scrubber.stream();
+                let mut out: Vec<u8> =
+                    text.as_bytes().chunks(size).flat_map(|piece| stream.push(piece)).collect();
+                out.extend_from_slice(&stream.finish());
+                assert_eq!(out, whole, "pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn x16_no_byte_is_searched_again_however_a_body_is_cut() {
+        // A secret whose longest form would have been searched again with each byte: six thousand bytes and more.
+        let long = "0123456789abcdef".repeat(190);
+        let scrubber = Scrubber::new([Secret::new(long.as_str())].iter()).unwrap();
+        let plain = "nothing of it, byte by byte; ".repeat(700);
+        let escaped = format!("{plain}\\n{}%41{plain}+{plain}", hex::encode(&long));
+        for (body, most) in [(plain.as_str(), 1), (escaped.as_str(), 4)] {
+            let mut whole = body.as_bytes().to_vec();
+            scrubber.mask(&mut whole);
+            for size in [1, 7, 4096] {
+                let mut stream = scrubber.stream();
+                let mut out: Vec<u8> =
+                    body.as_bytes().chunks(size).flat_map(|piece| stream.push(piece)).collect();
+                out.extend_from_slice(&stream.finish());
+                assert!(out == whole, "pieces of {size}");
+                let searched = stream.searched();
+                assert!(searched <= most * body.len() as u64, "{searched} steps for {} bytes", body.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_decoder_that_slept_finds_what_begins_before_its_escape() {
+        let scrubber = Scrubber::new([Secret::new("abcdefgh")].iter()).unwrap();
+        let calm = "x".repeat(100);
+        for text in ["abcdefg%68", r"abcdefg\u0068", "%61bcdefgh", r"abcd\u0065fgh"] {
+            let text = format!("{calm}%20{calm}{text}{calm}");
+            let mut whole = text.clone().into_bytes();
+            assert!(scrubber.mask(&mut whole), "{text}");
+            for size in [1, 3, 50] {
                 let mut stream = scrubber.stream();
                 let mut out: Vec<u8> =
                     text.as_bytes().chunks(size).flat_map(|piece| stream.push(piece)).collect();

@@ -13,6 +13,7 @@ use super::secrets::{Placeholders, SecretError, Vault};
 use super::wire::{chain, connect_error, too_many_headers};
 use crate::address::grant::Target;
 use crate::fair::account::TenantAccount;
+use crate::fair::cpu::OnCpu;
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
 use bytes::Bytes;
@@ -378,7 +379,7 @@ impl Prepared {
             (idle_time, deadline),
             BodyContext { limits: channel.limits.clone(), notices, entry, permits },
         );
-        let body = read_ahead(rest, &channel.read_ahead).await?;
+        let body = read_ahead(rest, &channel).await?;
         Ok(http::Response::from_parts(parts, body.boxed_unsync()))
     }
 
@@ -526,27 +527,37 @@ async fn gather(body: WasiBody, limits: &Limits) -> Result<Bytes, Gather> {
     }
 }
 
-async fn read_ahead(mut rest: Rest, memory: &Arc<Semaphore>) -> Result<AnswerBody, Error> {
+async fn read_ahead(mut rest: Rest, channel: &Channel) -> Result<AnswerBody, Error> {
+    let memory = &channel.read_ahead;
     let mut ahead = VecDeque::new();
     let mut reserved: Option<tokio::sync::OwnedSemaphorePermit> = None;
     let mut size = 0;
+    // Searching is work for the tenant outside of its calls: it takes its turn, and is charged.
+    let meter = Arc::default();
     while size < READ_AHEAD {
-        match poll_fn(|cx| rest.poll_piece(cx)).await {
+        let piece = match poll_fn(|cx| rest.poll_piece(cx)).await {
             None => return Ok(AnswerBody { ahead, rest: None, _reserved: reserved }),
-            Some(Err(error)) => return Err(error),
-            Some(Ok(piece)) => {
-                size += piece.len();
-                let more = u32::try_from(piece.len())
-                    .ok()
-                    .and_then(|bytes| Arc::clone(memory).try_acquire_many_owned(bytes).ok());
-                ahead.push_back(piece);
-                match (more, &mut reserved) {
-                    (Some(more), Some(reserved)) => reserved.merge(more),
-                    (Some(more), none) => *none = Some(more),
-                    // Enough is buffered already: the rest of this response stays in its connection.
-                    (None, _) => break,
-                }
-            }
+            Some(piece) => piece?,
+        };
+        let bytes = if rest.is_searched() {
+            let (cpu, meter) = (Arc::clone(&channel.account.cpu), Arc::clone(&meter));
+            OnCpu::new(Box::pin(async { rest.scrubbed(piece) }), cpu, meter).await
+        } else {
+            rest.scrubbed(piece)
+        };
+        if bytes.is_empty() {
+            continue;
+        }
+        size += bytes.len();
+        let more = u32::try_from(bytes.len())
+            .ok()
+            .and_then(|bytes| Arc::clone(memory).try_acquire_many_owned(bytes).ok());
+        ahead.push_back(bytes);
+        match (more, &mut reserved) {
+            (Some(more), Some(reserved)) => reserved.merge(more),
+            (Some(more), none) => *none = Some(more),
+            // Enough is buffered already: the rest of this response stays in its connection.
+            (None, _) => break,
         }
     }
     Ok(AnswerBody { ahead, rest: Some(rest), _reserved: reserved })
@@ -583,9 +594,28 @@ impl WasiHttpHooks for Egress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::grant::HttpGrant;
+    use crate::egress::Secret;
     use entente_sync::Remedy;
     use std::net::IpAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// The sending side of a plugin, in a world where every name is this machine.
+    fn egress(granted: Vec<HttpGrant>, secrets: &[&str], account: Arc<TenantAccount>) -> Egress {
+        let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) }));
+        let secrets = secrets.iter().map(|text| ((*text).to_owned(), Secret::new(*text))).collect();
+        let vault = Vault::new(secrets, vec![], &[], &std::collections::BTreeMap::new());
+        let hosts =
+            Hosts { asked: vec![crate::component::manifest::AskedHost::Any], granted, headers: vec![] };
+        let context = ChannelContext {
+            digest: "d1",
+            account,
+            budget: Arc::new(crate::egress::budget::BudgetInMemory::default()),
+            audit: Arc::new(crate::egress::audit::NoAudit),
+        };
+        let channel = Channel::new("shop".to_owned(), vault, hosts, Limits::default(), lookup, context);
+        Egress::new(Arc::new(channel))
+    }
 
     /// Sends to a name that resolves to this machine, with these grants (`PORT` is replaced by the server's
     /// port).
@@ -598,27 +628,9 @@ mod tests {
             assert!(read > 0);
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
         });
-        let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) }));
-        let vault =
-            Vault::new(std::collections::BTreeMap::new(), vec![], &[], &std::collections::BTreeMap::new());
         let granted =
             grants.iter().map(|grant| grant.replace("PORT", &port.to_string()).parse().unwrap()).collect();
-        let hosts =
-            Hosts { asked: vec![crate::component::manifest::AskedHost::Any], granted, headers: vec![] };
-        let context = ChannelContext {
-            digest: "d1",
-            account: Arc::default(),
-            budget: Arc::new(crate::egress::budget::BudgetInMemory::default()),
-            audit: Arc::new(crate::egress::audit::NoAudit),
-        };
-        let mut egress = Egress::new(Arc::new(Channel::new(
-            "shop".to_owned(),
-            vault,
-            hosts,
-            Limits::default(),
-            lookup,
-            context,
-        )));
+        let mut egress = egress(granted, &[], Arc::default());
         let body = http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
         let request = http::Request::builder()
             .uri(format!("http://rebound.example.com:{port}/x?secret"))
@@ -653,5 +665,42 @@ mod tests {
             matches!(answered, Err(Error::HttpRequestDenied)),
             "the name itself is not granted: {answered:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn x16_an_answer_is_searched_when_it_is_the_turn_of_its_tenant() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (sent, mut is_sent) = tokio::sync::oneshot::channel();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+            let body = "it is tell-nobody, byte by byte; ".repeat(1000);
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.unwrap();
+            sent.send(()).unwrap();
+        });
+        let account = Arc::new(TenantAccount::default());
+        let mut egress = egress(vec![url.parse().unwrap()], &["tell-nobody"], Arc::clone(&account));
+        let body = http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let request = http::Request::builder().uri(format!("{url}/x")).body(body).unwrap();
+        let Ok(ready) = egress.prepare(request, None) else { panic!("it is granted") };
+        // All that the tenant may compute is computed by somebody else.
+        let busy = account.cpu.acquire().await;
+        let mut sending = std::pin::pin!(ready.send());
+        while is_sent.try_recv().is_err() {
+            assert!(futures::poll!(&mut sending).is_pending());
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..1000 {
+            assert!(futures::poll!(&mut sending).is_pending(), "it waits for its turn");
+            tokio::task::yield_now().await;
+        }
+        drop(busy);
+        let answer = sending.await.unwrap().into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(answer.len(), 33_000);
+        assert!(answer.starts_with(b"it is ***********, byte by byte; it is ***********"), "{answer:?}");
+        assert_eq!(account.cpu.held(), 0);
+        server.await.unwrap();
     }
 }

@@ -413,6 +413,12 @@ fn a_limit_holds_for_its_tenant_only_and_its_error_says_how_to_raise_it() {
         "tenant set acme --limit",
     ]);
     assert!(!home.run(&["tenant", "limits"]).well().stdout.contains("(set)"));
+    of(home, "acme", &["tenant", "limits", "--used"]).well().says(&[
+        "runs-at-once",
+        "in all processes",
+        "0 bytes (0 bytes by the host)",
+        "in this process",
+    ]);
     home.run(&["tenant", "set", "acme", "--unset", "memory-bytes"])
         .well()
         .says(&["all limits of acme are the defaults"]);

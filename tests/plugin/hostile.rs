@@ -2,6 +2,7 @@
 
 mod beside;
 mod compile;
+mod held;
 mod raw;
 mod wire;
 

@@ -28,6 +28,8 @@ pub struct Handmade<'a> {
     pub imports: &'a str,
     /// Further fields of the module.
     pub more: &'a str,
+    /// How its texts are encoded.
+    pub encoding: StringEncoding,
     /// Edits the WIT that it is built for.
     pub wit: &'a dyn Fn(String) -> String,
 }
@@ -48,6 +50,7 @@ impl Default for Handmade<'_> {
             log: false,
             imports: "",
             more: "",
+            encoding: StringEncoding::UTF8,
             wit: &|text| text,
         }
     }
@@ -109,7 +112,7 @@ impl Handmade<'_> {
         let (package, _) = resolve.push_dir(folder.path()).unwrap();
         let world = resolve.select_world(&[package], Some("integration")).unwrap();
         let mut module = wat::parse_str(self.text()).unwrap_or_else(|error| panic!("{error}"));
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+        embed_component_metadata(&mut module, &resolve, world, self.encoding).unwrap();
         module
     }
 

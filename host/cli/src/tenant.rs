@@ -60,6 +60,10 @@ pub(super) enum TenantCommand {
     Limits {
         /// The tenant [default: that of --tenant]
         name: Option<String>,
+        /// Show what the tenant holds now instead: its runs in all processes, and the memory, places and requests of plugins
+        /// that run in this process, which is none for a command (a program that embeds the host sees its own)
+        #[arg(long)]
+        used: bool,
     },
 }
 
@@ -87,8 +91,11 @@ pub(super) async fn run(command: TenantCommand, context: &Context) -> anyhow::Re
         TenantCommand::Export { name, output } => export(&host, &name, &output, context).await?,
         TenantCommand::Remove { name, yes } => remove(&host, &name, yes, context).await?,
         TenantCommand::Set { name, limits, unset } => set(&host, &name, &limits, &unset, context).await?,
-        TenantCommand::Limits { name } => {
+        TenantCommand::Limits { name, used: false } => {
             limits(&host, name.as_deref().unwrap_or(&context.tenant_name()), context).await?;
+        }
+        TenantCommand::Limits { name, used: true } => {
+            used(&host, name.as_deref().unwrap_or(&context.tenant_name()), context).await?;
         }
     }
     Ok(Done::Well)
@@ -208,6 +215,23 @@ async fn limits(host: &Host, name: &str, context: &Context) -> anyhow::Result<()
         }
         let next = remedy::lines(&[Remedy::SetLimit { tenant: tenant.name().to_owned() }]);
         format!("{rows}{next}")
+    })
+}
+
+async fn used(host: &Host, name: &str, context: &Context) -> anyhow::Result<()> {
+    let tenant = host.tenant(name).await?;
+    context.output.show(&tenant.list_used().await?, |used| {
+        let mut rows = table(["limit", "held now", "of", "counted"]);
+        for one in used {
+            let held = one.held.map(|held| format!(" ({} by the host)", one.unit.show(held)));
+            rows.add_row(vec![
+                one.name.to_owned(),
+                format!("{}{}", one.unit.show(one.used), held.unwrap_or_default()),
+                one.unit.show(one.value),
+                if one.all_processes { "in all processes" } else { "in this process" }.to_owned(),
+            ]);
+        }
+        rows.to_string()
     })
 }
 

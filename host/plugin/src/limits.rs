@@ -215,9 +215,9 @@ limits! {
     compiled_bytes "compiled-bytes" Bytes = 128 * MIB, at most 1024 * MIB;
         "Compiled code of a plugin. It has three to four times the size of the plugin; 40 MiB for one in JavaScript."
     memory_bytes "memory-bytes" Bytes = 128 * MIB, at most MEMORY_SLOT;
-        "Memory of one running plugin, all its linear memories together. Rust starts with 1 MiB, Python with 13 MiB."
+        "Memory of one running plugin: its linear memories and tables, and what the host holds for it (bodies, headers, texts, answers read ahead, state, what a call hands over). Rust starts with 1 MiB, Python with 13 MiB; the host holds some 12 MiB during a call."
     tenant_memory_bytes "tenant-memory-bytes" Bytes = 512 * MIB, at most 65_536 * MIB;
-        "Memory of all running plugins of a tenant together: four that take all they may, or several hundred small ones."
+        "Memory of all running plugins of a tenant together, what the host holds for them included: four that take all they may, or dozens of small ones."
     tenant_instances "tenant-instances" Count = 16, at most 64;
         "Plugins of a tenant that run, or wait between two calls, at the same time; further ones wait. The pool has 64 instance slots for all tenants."
     workers "workers" Count = 1, at most 64;
@@ -284,8 +284,10 @@ limits! {
         "Body of a request."
     http_response_bytes "http-response-bytes" Bytes = 16 * MIB, at most 256 * MIB;
         "Body of a response."
+    http_url_bytes "http-url-bytes" Bytes = 64 * KIB, at most MIB;
+        "Method, scheme, host, and path with query of a request, each. Few servers take more than 8 KiB."
     http_header_bytes "http-header-bytes" Bytes = 64 * KIB, at most 384 * KIB;
-        "Total size of the headers of a request or a response."
+        "Total size of the headers of a request or a response; also the user of a Basic header."
     http_headers "http-headers" Count = 128, at most 1000;
         "Number of headers of a request or a response."
     http_connect_time "http-connect-time" Time = 10_000, at most 300_000;

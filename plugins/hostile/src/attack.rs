@@ -95,6 +95,7 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
             let mac = secrets::hmac_sha256("key", b"data")?;
             Err(error("told", mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
         }
+        _ if name.starts_with("hold-") => crate::hold::run(name),
         _ => crate::wire::run(name),
     }
 }

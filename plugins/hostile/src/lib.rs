@@ -5,6 +5,7 @@
 mod attack;
 mod bindings;
 mod fetch;
+mod hold;
 mod hunt;
 mod wire;
 

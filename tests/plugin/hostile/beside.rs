@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Every attack of `plugins/hostile` that needs no parameters.
-const ATTACKS: &[&str] = &[
+pub(super) const ATTACKS: &[&str] = &[
     "loop",
     "memory",
     "trap",
@@ -95,7 +95,7 @@ async fn attacks_for_ever(plugin: LoadedPlugin, config: PluginConfig, attacks: A
 }
 
 /// Waits for a condition, for half a minute at most.
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
@@ -153,17 +153,16 @@ async fn healthy_beside_hostile() {
     until("all places are free", || runtime.used() == RuntimeUse::default()).await;
 }
 
-/// Whether this process runs this test alone: it needs a process of its own, since other tests run plugins
-/// too.
+/// Whether this process runs this test alone (`module::name`): it needs a process of its own, since other tests run
 /// plugins as well.
-fn is_alone(test: &str) -> bool {
+pub(super) fn is_alone(test: &str) -> bool {
     const ALONE: &str = "ENTENTE_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
         return true;
     }
     #[expect(clippy::print_stdout, reason = "what the other process has shown")]
     let show = |said: &str| println!("{said}");
-    let name = format!("hostile::beside::{test}");
+    let name = format!("hostile::{test}");
     let output = Command::new(std::env::current_exe().unwrap())
         .args([&name, "--exact", "--nocapture"])
         .env(ALONE, "1")
@@ -178,14 +177,14 @@ fn is_alone(test: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_tenants_beside_a_healthy_one_change_nothing_and_give_everything_back() {
-    if is_alone("hostile_tenants_beside_a_healthy_one_change_nothing_and_give_everything_back") {
+    if is_alone("beside::hostile_tenants_beside_a_healthy_one_change_nothing_and_give_everything_back") {
         healthy_beside_hostile().await;
     }
 }
 
 #[tokio::test]
 async fn places_that_others_hold_between_two_calls_are_there_for_who_has_none() {
-    if !is_alone("places_that_others_hold_between_two_calls_are_there_for_who_has_none") {
+    if !is_alone("beside::places_that_others_hold_between_two_calls_are_there_for_who_has_none") {
         return;
     }
     let plugin = loaded().await;
@@ -229,7 +228,7 @@ async fn places_that_others_hold_between_two_calls_are_there_for_who_has_none() 
 
 #[tokio::test]
 async fn a_place_between_two_calls_is_not_taken_by_who_holds_more() {
-    if !is_alone("a_place_between_two_calls_is_not_taken_by_who_holds_more") {
+    if !is_alone("beside::a_place_between_two_calls_is_not_taken_by_who_holds_more") {
         return;
     }
     let plugin = loaded().await;

@@ -279,9 +279,9 @@ async fn what_it_has_from_the_beginning_is_counted_before_it_starts() {
     1,000 instances: the plugin cannot be compiled: failed to parse WebAssembly module: instances count exceeds limit of 1000 (at offset 0x3363); build it again, with a tool chain for WebAssembly components (WASI 0.2)
     20 memories: the plugin cannot be started: limit memories of 8 reached
     40 memories: the plugin was not compiled: limit memories of 8 reached
-    a memory of 256 MiB: the plugin cannot be started: limit memory-bytes of 128 MiB reached (asked for: 256.5 MiB)
+    a memory of 256 MiB: the plugin cannot be started: limit memory-bytes of 128 MiB reached (asked for: 258.5 MiB)
     a memory of 4 GiB: the plugin was not compiled: limit memory-bytes of 128 MiB reached
-    5 memories of 50 MiB: the plugin cannot be started: limit memory-bytes of 128 MiB reached (asked for: 150.5 MiB)
+    5 memories of 50 MiB: the plugin cannot be started: limit memory-bytes of 128 MiB reached (asked for: 152.5 MiB)
     20 tables: the plugin cannot be started: limit tables of 16 reached
     80 tables: the plugin was not compiled: limit tables of 16 reached
     20 tables of one module: the plugin cannot be started: limit tables of 16 reached

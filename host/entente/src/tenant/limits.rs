@@ -74,6 +74,11 @@ impl Tenant {
         self.limits().await
     }
 
+    /// The runs of the tenant that are under way, in all processes.
+    pub(crate) fn runs_under_way(&self) -> u64 {
+        super::presence::under_way(&self.configuration.folder())
+    }
+
     /// Acquires one of the tenant's permits for concurrent runs (limit `runs-at-once`).
     ///
     /// # Errors

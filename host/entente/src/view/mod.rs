@@ -40,7 +40,7 @@ pub use integration::{
     AddedIntegrationView, AddedSyncView, ChangedIntegrationView, IntegrationView, MappingView,
     RemovedIntegrationView,
 };
-pub use limit::LimitView;
+pub use limit::{LimitView, UsedView};
 pub use notice::NoticeView;
 pub use page::{Cursor, CursorError, Page, PageRequest};
 pub use plugin::{AskView, BuiltPluginView, InspectionView};

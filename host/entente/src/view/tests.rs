@@ -410,6 +410,7 @@ async fn examples() -> Examples {
     let checks = tenant.examine(true, None).await;
     examples.add("doctor", &checks.into_iter().filter(|check| check.what == "database").collect::<Vec<_>>());
     examples.add("integration list", &tenant.list_integrations().await.unwrap());
+    examples.add("tenant limits --used", &tenant.list_used().await.unwrap());
     examples.add("tenant limits", &tenant.list_limits().await.unwrap()[..1].to_vec());
     examples.add("tenant list", &[TenantView::Well(tenant.overview().await.unwrap())]);
     add_integrations(&world, &mut examples).await;
@@ -520,6 +521,7 @@ async fn add_plugins(tenant: &Tenant, examples: &mut Examples) {
         imports: vec!["wasi:http/outgoing-handler@0.2.0".to_owned()],
         producers: BTreeMap::from([("language".to_owned(), vec!["Rust".to_owned()])]),
         functions: 612,
+        wide_texts: false,
         manifest: manifest(""),
     };
     examples.add("plugin inspect", &InspectionView::from(inspection));

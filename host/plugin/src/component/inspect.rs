@@ -9,7 +9,9 @@ use entente_sync::Remedy;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use wasmparser::{CustomSectionReader, Encoding, KnownCustom, Parser, Payload};
+use wasmparser::{
+    CanonicalFunction, CanonicalOption, CustomSectionReader, Encoding, KnownCustom, Parser, Payload,
+};
 
 /// The result of static validation: what is known of a plugin without running it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,6 +38,9 @@ pub struct Inspection {
     pub producers: BTreeMap<String, Vec<String>>,
     /// Functions in all its modules.
     pub functions: u64,
+    /// Whether it hands over texts in another encoding than UTF-8, which take more memory here than there.
+    #[serde(skip)]
+    pub wide_texts: bool,
     /// Its manifest; a plugin without one asks for nothing.
     pub manifest: Manifest,
 }
@@ -210,6 +215,7 @@ pub(crate) fn inspect_if<E: From<InspectError>>(
             .map(|(field, values)| (field, values.into_iter().collect()))
             .collect(),
         functions: counted.functions,
+        wide_texts: counted.wide_texts,
         manifest: counted.manifest.unwrap_or_default(),
     })
 }
@@ -280,6 +286,7 @@ fn broken(reason: impl Into<String>, offset: u64, bytes: &[u8]) -> InspectError 
 #[derive(Default)]
 struct Counted {
     functions: u64,
+    wide_texts: bool,
     manifest: Option<Manifest>,
     imports: Vec<String>,
     exports: Vec<String>,
@@ -364,6 +371,11 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
                     return Err(limits.functions(Some(counted.functions)).into());
                 }
             }
+            Payload::ComponentCanonicalSection(functions) => {
+                for function in functions {
+                    counted.wide_texts |= has_wide_texts(&function.map_err(damaged)?);
+                }
+            }
             Payload::ComponentImportSection(imports) if depth == 1 => {
                 for import in imports {
                     counted.imports.push(clean(import.map_err(damaged)?.name.name, NAME));
@@ -392,6 +404,15 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
         }
     }
     if ended { Ok(counted) } else { Err(broken("it ends too early", bytes.len() as u64, bytes)) }
+}
+
+/// Whether texts cross this function in UTF-16 or Latin-1.
+fn has_wide_texts(function: &CanonicalFunction) -> bool {
+    let (CanonicalFunction::Lift { options, .. } | CanonicalFunction::Lower { options, .. }) = function
+    else {
+        return false;
+    };
+    options.iter().any(|option| matches!(option, CanonicalOption::UTF16 | CanonicalOption::CompactUTF16))
 }
 
 #[cfg(test)]

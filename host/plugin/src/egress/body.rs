@@ -5,6 +5,8 @@
 use super::audit::AuditEntry;
 use super::notice::{Notice, Notices};
 use super::scrub::{PIECE, Stream};
+use super::send::no_memory;
+use crate::fair::held::{Buffer, Held, Reservation};
 use crate::limits::{LimitReached, Limits};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -19,10 +21,38 @@ use wasmtime_wasi_http::Error;
 /// A response body. The read-ahead buffer comes first; the rest is streamed as the plugin reads
 /// (backpressure).
 pub(super) struct AnswerBody {
-    pub(super) ahead: VecDeque<Bytes>,
+    /// Each piece is on the account of the plugin until it is gone.
+    ahead: VecDeque<Bytes>,
     pub(super) rest: Option<Rest>,
-    /// The memory permit of `ahead`, released with it.
-    pub(super) _reserved: Option<OwnedSemaphorePermit>,
+    /// What the head has taken.
+    _head: Reservation,
+    /// The permits of `ahead`, released with it.
+    reserved: Option<OwnedSemaphorePermit>,
+}
+
+impl AnswerBody {
+    /// Nothing yet; `head` is what the head has taken.
+    pub(super) fn new(head: Reservation) -> Self {
+        Self { ahead: VecDeque::new(), rest: None, _head: head, reserved: None }
+    }
+
+    /// Adds what was read ahead.
+    pub(super) fn read(&mut self, bytes: Bytes, permit: Option<OwnedSemaphorePermit>) {
+        self.ahead.push_back(bytes);
+        match (permit, &mut self.reserved) {
+            (Some(permit), Some(reserved)) => reserved.merge(permit),
+            (Some(permit), none) => *none = Some(permit),
+            (None, _) => {}
+        }
+    }
+}
+
+/// A connection as long as a response comes over it.
+pub(super) struct Connection {
+    /// Of the integration and of the tenant.
+    pub(super) _permits: [OwnedSemaphorePermit; 2],
+    /// What its buffers may hold.
+    pub(super) _buffers: Reservation,
 }
 
 /// The context of a request that its response body keeps.
@@ -31,8 +61,11 @@ pub(super) struct BodyContext {
     pub(super) notices: Notices,
     /// The audit entry, written when it is dropped.
     pub(super) entry: AuditEntry,
-    /// Concurrency permits, of the integration and of the tenant.
-    pub(super) permits: [OwnedSemaphorePermit; 2],
+    /// The account of the plugin.
+    pub(super) held: Held,
+    pub(super) connection: Connection,
+    /// What the search takes.
+    pub(super) searching: Reservation,
 }
 
 /// The part of the body that has not been read yet.
@@ -40,7 +73,7 @@ pub(super) struct Rest {
     body: reqwest::Body,
     scrub: Option<Stream>,
     /// What has arrived since the last piece.
-    gathered: Vec<u8>,
+    gathered: Option<Buffer>,
     limits: Limits,
     notices: Notices,
     taken: u64,
@@ -49,7 +82,9 @@ pub(super) struct Rest {
     total: Pin<Box<Sleep>>,
     ended: bool,
     entry: AuditEntry,
-    _permits: [OwnedSemaphorePermit; 2],
+    held: Held,
+    _connection: Connection,
+    _searching: Reservation,
 }
 
 impl Rest {
@@ -60,11 +95,11 @@ impl Rest {
         (idle_time, deadline): (Duration, Instant),
         context: BodyContext,
     ) -> Self {
-        let BodyContext { limits, notices, entry, permits } = context;
+        let BodyContext { limits, notices, entry, held, connection, searching } = context;
         Self {
             body,
             scrub,
-            gathered: Vec::new(),
+            gathered: None,
             limits,
             notices,
             taken: 0,
@@ -73,7 +108,9 @@ impl Rest {
             total: Box::pin(tokio::time::sleep_until(deadline)),
             ended: false,
             entry,
-            _permits: permits,
+            held,
+            _connection: connection,
+            _searching: searching,
         }
     }
 
@@ -82,9 +119,14 @@ impl Rest {
         self.notices.add(Notice::Limit(limit));
     }
 
-    /// The next piece, not searched yet; `None` after the last one.
-    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Error>>> {
-        let polled = self.poll_next(cx);
+    /// The next piece, not searched yet; `None` after the last one. Ahead of the plugin, which does not wait for
+    /// it then, pieces are gathered even if they come slowly.
+    pub(super) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        ahead: bool,
+    ) -> Poll<Option<Result<Piece, Error>>> {
+        let polled = self.poll_next(cx, ahead);
         if let Poll::Ready(Some(Err(error))) = &polled {
             self.entry.failed(error);
         }
@@ -97,16 +139,32 @@ impl Rest {
     }
 
     /// The piece without secrets: what is final after it. This is where a body takes time.
-    pub(super) fn scrubbed(&mut self, piece: Piece) -> Bytes {
-        let Some(scrub) = &mut self.scrub else { return Bytes::from(piece.bytes) };
-        let mut out = scrub.push(&piece.bytes);
-        if piece.last {
+    pub(super) fn scrubbed(&mut self, piece: Piece) -> Result<Bytes, Error> {
+        let Piece { bytes: buffer, last } = piece;
+        let Some(scrub) = &mut self.scrub else { return Ok(buffer.map(Buffer::freeze).unwrap_or_default()) };
+        let mut out = buffer.as_ref().map(|buffer| scrub.push(buffer.as_ref())).unwrap_or_default();
+        if last {
             out.append(&mut scrub.finish());
         }
-        Bytes::from(out)
+        if out.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let buffer = match buffer {
+            Some(buffer) => Ok(buffer),
+            None => Buffer::new(&self.held),
+        };
+        match buffer.and_then(|buffer| buffer.replaced(out)) {
+            Ok(buffer) => Ok(buffer.freeze()),
+            Err(limit) => {
+                self.ended = true;
+                let error = no_memory(&mut self.entry, &self.notices, limit);
+                self.entry.failed(&error);
+                Err(error)
+            }
+        }
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Error>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, ahead: bool) -> Poll<Option<Result<Piece, Error>>> {
         loop {
             if self.ended {
                 return Poll::Ready(None);
@@ -117,7 +175,7 @@ impl Rest {
             let frame = match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 // What is there is passed on while the rest is waited for, unless it is gathered for the search.
-                Poll::Pending if self.scrub.is_none() && !self.gathered.is_empty() => {
+                Poll::Pending if self.scrub.is_none() && !ahead && self.gathered.is_some() => {
                     return self.piece(false);
                 }
                 Poll::Pending => {
@@ -147,18 +205,34 @@ impl Rest {
                         return self.fail(limit, Error::HttpResponseBodySize(Some(self.taken)));
                     }
                     // Copied: a chunk of one byte would keep the whole buffer of its connection.
-                    self.gathered.extend_from_slice(&data);
-                    if self.gathered.len() >= PIECE {
-                        return self.piece(false);
+                    match self.gather(&data) {
+                        Ok(false) => {}
+                        Ok(true) => return self.piece(false),
+                        Err(limit) => {
+                            self.ended = true;
+                            let error = no_memory(&mut self.entry, &self.notices, limit);
+                            return Poll::Ready(Some(Err(error)));
+                        }
                     }
                 }
             }
         }
     }
 
+    /// Adds to what was gathered; returns whether that is a piece.
+    fn gather(&mut self, data: &[u8]) -> Result<bool, LimitReached> {
+        let mut buffer = match self.gathered.take() {
+            Some(buffer) => buffer,
+            None => Buffer::new(&self.held)?,
+        };
+        buffer.extend(data)?;
+        let is_piece = buffer.len() >= PIECE;
+        self.gathered = Some(buffer);
+        Ok(is_piece)
+    }
+
     fn piece(&mut self, last: bool) -> Poll<Option<Result<Piece, Error>>> {
-        let bytes = std::mem::take(&mut self.gathered);
-        Poll::Ready(Some(Ok(Piece { bytes, last })))
+        Poll::Ready(Some(Ok(Piece { bytes: self.gathered.take(), last })))
     }
 
     fn fail(&mut self, limit: LimitReached, error: Error) -> Poll<Option<Result<Piece, Error>>> {
@@ -170,7 +244,7 @@ impl Rest {
 
 /// A part of a body, not searched yet.
 pub(super) struct Piece {
-    bytes: Vec<u8>,
+    bytes: Option<Buffer>,
     /// Whether the body ends with it.
     last: bool,
 }
@@ -189,13 +263,14 @@ impl Body for AnswerBody {
         let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
         loop {
             // Here the plugin waits, on its own permit.
-            match ready!(rest.poll_piece(cx)) {
+            let piece = match ready!(rest.poll_piece(cx, false)) {
                 None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Some(Ok(piece)) => match rest.scrubbed(piece) {
-                    nothing if nothing.is_empty() => {}
-                    bytes => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                },
+                Some(piece) => piece.and_then(|piece| rest.scrubbed(piece)),
+            };
+            match piece {
+                Err(error) => return Poll::Ready(Some(Err(error))),
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use super::scrub::Scrubber;
 use crate::component::manifest::is_reserved;
+use crate::fair::held::bytes_of;
 use crate::limits::{LimitReached, Limits};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -16,6 +17,28 @@ pub(super) fn check_headers(headers: &HeaderMap, limits: &Limits) -> Result<(), 
         return Err(limits.http_header_bytes(Some(bytes)));
     }
     Ok(())
+}
+
+/// What a header takes besides its name and value: its place in a map that has room for twice as many.
+const HEADER: u64 = 256;
+
+/// What a header takes as the host holds it.
+pub(crate) fn header_size(name: usize, value: usize) -> u64 {
+    HEADER + bytes_of(name) + bytes_of(value)
+}
+
+/// What headers take as the host holds them.
+pub(crate) fn headers_size(headers: &HeaderMap) -> u64 {
+    headers.iter().map(|(name, value)| header_size(name.as_str().len(), value.len())).sum()
+}
+
+/// Copies the values out of the buffer of their connection, all of which they would keep.
+pub(super) fn copy_values(headers: &mut HeaderMap) {
+    for value in headers.values_mut() {
+        if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
+            *value = copy;
+        }
+    }
 }
 
 /// Removes hop-by-hop headers, those named by `Connection`, and those that only a proxy may set.

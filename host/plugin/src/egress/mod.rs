@@ -17,6 +17,7 @@ mod wire;
 
 pub use secrets::{Secret, SecretGrant};
 
+pub(crate) use headers::{header_size, headers_size};
 pub(crate) use hosts::Hosts;
 pub(crate) use notice::Notice;
 pub(crate) use resolve::{Lookup, system_lookup};

@@ -3,6 +3,7 @@
 
 use super::escapes::{self, Encoding};
 use super::secrets::Secret;
+use crate::fair::held::bytes_of;
 use aho_corasick::Anchored;
 use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::nfa::contiguous::NFA;
@@ -166,6 +167,14 @@ impl Stream {
         self.search(true);
         self.raw.clear();
         std::mem::take(&mut self.masked)
+    }
+
+    /// How much it may hold at a time: what is held back twice and a large piece, with room to grow, and what each
+    /// decoder knows of its last bytes.
+    pub(super) fn size(&self) -> u64 {
+        let buffers = 4 * (self.scrubber.held_back() + PIECE);
+        let spans = 2 * self.scrubber.longest * size_of::<(usize, u8)>() * self.decoders.len();
+        bytes_of(buffers + spans)
     }
 
     #[cfg(test)]

@@ -207,7 +207,7 @@ struct Placeholder {
 pub(super) struct Placeholders(VecDeque<Placeholder>);
 
 /// How many placeholders stay valid: a plugin that makes one per request needs only the last.
-const REMEMBERED: usize = 256;
+pub(super) const REMEMBERED: usize = 256;
 
 /// A request carries a placeholder to a host that its secret is not bound to.
 #[derive(Debug, PartialEq, Eq)]

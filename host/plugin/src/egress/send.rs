@@ -2,23 +2,24 @@
 //! response.
 
 use super::audit::{Audit, AuditContext, AuditEntry};
-use super::body::{AnswerBody, BodyContext, Rest};
+use super::body::{AnswerBody, BodyContext, Connection, Rest};
 use super::budget::{CallBudget, Calls, NoToken};
-use super::headers::{check_headers, strip, strip_answer};
+use super::headers::{check_headers, copy_values, headers_size, strip, strip_answer};
 use super::hosts::Hosts;
 use super::notice::{Notice, Notices};
 use super::resolve::{Checked, Lookup};
-use super::scrub::Scrubber;
+use super::scrub::{Scrubber, Stream};
 use super::secrets::{Placeholders, SecretError, Vault};
 use super::wire::{chain, connect_error, too_many_headers};
 use crate::address::grant::Target;
 use crate::fair::account::TenantAccount;
 use crate::fair::cpu::OnCpu;
+use crate::fair::held::{Buffer, ENTRY, Held, Reservation, bytes_of};
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use reqwest::Url;
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
@@ -31,6 +32,16 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 /// Read-ahead: bytes of a response that are buffered before the plugin reads them, so that its connection is
 /// released even if a plugin first starts all its requests and reads the responses afterwards.
 const READ_AHEAD: usize = 1 << 20;
+
+/// What a connection may hold of what has arrived and is not read: the largest buffer of the HTTP client, and one
+/// of TLS.
+const CONNECTION: u64 = 512 << 10;
+
+/// How much of a request's body a plugin may write at once before it is taken out: two of these wait at most.
+const CHUNK: usize = 64 << 10;
+
+/// How many placeholders of a call are remembered with their users.
+const USERS: usize = super::secrets::REMEMBERED;
 
 /// The HTTP channel of an integration: connection pools, secrets and quotas that no other integration shares.
 pub(crate) struct Channel {
@@ -131,7 +142,13 @@ impl Channel {
 /// The sending side of one running plugin.
 pub(crate) struct Egress {
     channel: Arc<Channel>,
+    /// The account of the plugin.
+    held: Held,
+    /// What the request has taken that is about to be sent.
+    carried: Option<Reservation>,
     placeholders: Placeholders,
+    /// What each placeholder has taken, the oldest first.
+    remembered: VecDeque<Reservation>,
     notices: Notices,
     requests: u64,
     /// The requests of all calls.
@@ -141,10 +158,13 @@ pub(crate) struct Egress {
 }
 
 impl Egress {
-    pub(crate) fn new(channel: Arc<Channel>) -> Self {
+    pub(crate) fn new(channel: Arc<Channel>, held: Held) -> Self {
         Self {
             channel,
+            held,
+            carried: None,
             placeholders: Placeholders::default(),
+            remembered: VecDeque::new(),
             notices: Notices::default(),
             requests: 0,
             sent: 0,
@@ -166,6 +186,7 @@ impl Egress {
         self.requests = 0;
         // Placeholders of the previous call become invalid.
         self.placeholders = Placeholders::default();
+        self.remembered.clear();
         self.began = Instant::now();
         self.notices.take();
         self.notices.take_unauthorized();
@@ -180,9 +201,31 @@ impl Egress {
         self.notices.take()
     }
 
-    pub(crate) fn placeholder(&mut self, name: &str, user: Option<&str>) -> Result<String, SecretError> {
+    /// A placeholder for a secret. The user of a Basic header is kept until the call ends, and is no longer than a
+    /// header may be.
+    pub(crate) fn placeholder(
+        &mut self,
+        name: &str,
+        user: Option<&str>,
+    ) -> Result<Result<String, SecretError>, LimitReached> {
+        let length = user.map_or(0, |user| bytes_of(user.len()));
+        if length > self.channel.limits.http_header_bytes {
+            return Err(self.channel.limits.http_header_bytes(Some(length)));
+        }
+        let taken = self.held.take(ENTRY.saturating_add(length))?;
         let made = self.placeholders.make(&self.channel.vault, name, user);
-        self.noted(made)
+        if made.is_ok() {
+            if self.remembered.len() == USERS {
+                self.remembered.pop_front();
+            }
+            self.remembered.push_back(taken);
+        }
+        Ok(self.noted(made))
+    }
+
+    /// What a request has taken, for the one that is sent next.
+    pub(crate) fn carry(&mut self, taken: Option<Reservation>) {
+        self.carried = taken;
     }
 
     /// Adds a notice that the plugin cannot use a secret.
@@ -262,7 +305,8 @@ impl Egress {
             guest.map_or(Limits::time(host), |guest| guest.min(Limits::time(host)))
         };
         let client = self.channel.client(&target)?;
-        let (channel, notices) = (Arc::clone(&self.channel), self.notices.clone());
+        let (channel, notices, held) = (Arc::clone(&self.channel), self.notices.clone(), self.held.clone());
+        let carried = self.carried.take();
         let head_time = shorter(limits.http_connect_time, options.connect_timeout)
             + shorter(limits.http_idle_time, options.first_byte_timeout);
         let idle_time = shorter(limits.http_idle_time, options.between_bytes_timeout);
@@ -274,6 +318,8 @@ impl Egress {
             client,
             channel,
             notices,
+            held,
+            _carried: carried,
             method,
             url,
             headers,
@@ -343,6 +389,9 @@ struct Prepared {
     client: reqwest::Client,
     channel: Arc<Channel>,
     notices: Notices,
+    held: Held,
+    /// What it has taken, headers and address included.
+    _carried: Option<Reservation>,
     method: Method,
     url: Url,
     headers: HeaderMap,
@@ -354,6 +403,13 @@ struct Prepared {
     entry: AuditEntry,
 }
 
+/// Records that there is no memory for a request or its response.
+pub(super) fn no_memory(entry: &mut AuditEntry, notices: &Notices, limit: LimitReached) -> Error {
+    let text = limit.to_string();
+    reached(entry, notices, limit);
+    Error::InternalError(Some(text))
+}
+
 /// Records a limit that ends a request, for the operator and the audit log.
 fn reached(entry: &mut AuditEntry, notices: &Notices, limit: LimitReached) {
     entry.denied(limit.name);
@@ -363,23 +419,32 @@ fn reached(entry: &mut AuditEntry, notices: &Notices, limit: LimitReached) {
 impl Prepared {
     async fn send(mut self) -> Result<http::Response<WasiBody>, Error> {
         let deadline = Instant::now() + Limits::time(self.channel.limits.http_total_time);
-        let (answer, permits) = match self.answer(deadline).await {
+        let (answer, connection, head) = match self.answer(deadline).await {
             Ok(answered) => answered,
             Err(error) => {
                 self.entry.failed(&error);
                 return Err(error);
             }
         };
-        let Self { channel, notices, entry, idle_time, .. } = self;
+        let Self { channel, notices, held, mut entry, idle_time, .. } = self;
         let (parts, body) = answer.into_parts();
         let scrub = channel.scrubber.as_ref().map(Scrubber::stream);
+        // Before there is a stream, so that it is not begun without memory for it.
+        let searching = match held.take(scrub.as_ref().map_or(0, Stream::size)) {
+            Ok(taken) => taken,
+            Err(limit) => {
+                let error = no_memory(&mut entry, &notices, limit);
+                entry.failed(&error);
+                return Err(error);
+            }
+        };
         let rest = Rest::new(
             body,
             scrub,
             (idle_time, deadline),
-            BodyContext { limits: channel.limits.clone(), notices, entry, permits },
+            BodyContext { limits: channel.limits.clone(), notices, entry, held, connection, searching },
         );
-        let body = read_ahead(rest, &channel).await?;
+        let body = read_ahead(rest, head, &channel).await?;
         Ok(http::Response::from_parts(parts, body.boxed_unsync()))
     }
 
@@ -387,20 +452,22 @@ impl Prepared {
     async fn answer(
         &mut self,
         deadline: Instant,
-    ) -> Result<(http::Response<reqwest::Body>, [OwnedSemaphorePermit; 2]), Error> {
+    ) -> Result<(http::Response<reqwest::Body>, Connection, Reservation), Error> {
         self.take_token(deadline).await?;
         let permits = self.permits(deadline).await?;
+        let buffers = self.taken(CONNECTION)?;
         let channel = Arc::clone(&self.channel);
         let limits = &channel.limits;
         // The body is buffered first: its size is checked before anything leaves, and it is sent with its
         // length, which many servers require.
         let body = match self.body.take() {
-            Some(body) => match timeout_at(deadline, gather(body, limits)).await {
+            Some(body) => match timeout_at(deadline, gather(body, limits, &self.held)).await {
                 Ok(Ok(body)) => body,
                 Ok(Err(Gather::TooLarge)) => {
                     self.reached(limits.http_request_bytes(None));
                     return Err(Error::HttpRequestBodySize(None));
                 }
+                Ok(Err(Gather::NoMemory(limit))) => return Err(self.no_memory(limit)),
                 Ok(Err(Gather::Failed(error))) => return Err(error),
                 Err(_) => return Err(self.too_long()),
             },
@@ -446,7 +513,17 @@ impl Prepared {
             self.reached(limit);
             return Err(Error::HttpResponseHeaderSectionSize(None));
         }
-        Ok((answer, permits))
+        let head = self.taken(ENTRY + headers_size(answer.headers()))?;
+        copy_values(answer.headers_mut());
+        Ok((answer, Connection { _permits: permits, _buffers: buffers }, head))
+    }
+
+    fn taken(&mut self, bytes: u64) -> Result<Reservation, Error> {
+        self.held.take(bytes).map_err(|limit| self.no_memory(limit))
+    }
+
+    fn no_memory(&mut self, limit: LimitReached) -> Error {
+        no_memory(&mut self.entry, &self.notices, limit)
     }
 
     /// Takes a token of the rate limit, waiting for it as long as the call has time.
@@ -512,38 +589,40 @@ impl Prepared {
 
 enum Gather {
     TooLarge,
+    NoMemory(LimitReached),
     Failed(Error),
 }
 
-async fn gather(body: WasiBody, limits: &Limits) -> Result<Bytes, Gather> {
-    let most = usize::try_from(limits.http_request_bytes).unwrap_or(usize::MAX);
-    match Limited::new(body, most).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Gather::TooLarge),
-        Err(error) => Err(Gather::Failed(match error.downcast::<Error>() {
-            Ok(error) => *error,
-            Err(error) => Error::InternalError(Some(error.to_string())),
-        })),
+/// The whole body. Trailers are dropped.
+async fn gather(mut body: WasiBody, limits: &Limits, held: &Held) -> Result<Bytes, Gather> {
+    let mut whole = Buffer::new(held).map_err(Gather::NoMemory)?;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(Gather::Failed)?.into_data() else { continue };
+        if bytes_of(whole.len().saturating_add(data.len())) > limits.http_request_bytes {
+            return Err(Gather::TooLarge);
+        }
+        whole.extend(&data).map_err(Gather::NoMemory)?;
     }
+    Ok(whole.freeze())
 }
 
-async fn read_ahead(mut rest: Rest, channel: &Channel) -> Result<AnswerBody, Error> {
+/// Reads the beginning of a body, as far as there is memory for it: `head` is what the head of the response takes.
+async fn read_ahead(mut rest: Rest, head: Reservation, channel: &Channel) -> Result<AnswerBody, Error> {
     let memory = &channel.read_ahead;
-    let mut ahead = VecDeque::new();
-    let mut reserved: Option<tokio::sync::OwnedSemaphorePermit> = None;
+    let mut body = AnswerBody::new(head);
     let mut size = 0;
     // Searching is work for the tenant outside of its calls: it takes its turn, and is charged.
     let meter = Arc::default();
     while size < READ_AHEAD {
-        let piece = match poll_fn(|cx| rest.poll_piece(cx)).await {
-            None => return Ok(AnswerBody { ahead, rest: None, _reserved: reserved }),
+        let piece = match poll_fn(|cx| rest.poll_piece(cx, true)).await {
+            None => return Ok(body),
             Some(piece) => piece?,
         };
         let bytes = if rest.is_searched() {
             let (cpu, meter) = (Arc::clone(&channel.account.cpu), Arc::clone(&meter));
-            OnCpu::new(Box::pin(async { rest.scrubbed(piece) }), cpu, meter).await
+            OnCpu::new(Box::pin(async { rest.scrubbed(piece) }), cpu, meter).await?
         } else {
-            rest.scrubbed(piece)
+            rest.scrubbed(piece)?
         };
         if bytes.is_empty() {
             continue;
@@ -552,15 +631,15 @@ async fn read_ahead(mut rest: Rest, channel: &Channel) -> Result<AnswerBody, Err
         let more = u32::try_from(bytes.len())
             .ok()
             .and_then(|bytes| Arc::clone(memory).try_acquire_many_owned(bytes).ok());
-        ahead.push_back(bytes);
-        match (more, &mut reserved) {
-            (Some(more), Some(reserved)) => reserved.merge(more),
-            (Some(more), none) => *none = Some(more),
-            // Enough is buffered already: the rest of this response stays in its connection.
-            (None, _) => break,
+        // Enough is buffered already: the rest of this response stays in its connection.
+        let is_enough = more.is_none();
+        body.read(bytes, more);
+        if is_enough {
+            break;
         }
     }
-    Ok(AnswerBody { ahead, rest: Some(rest), _reserved: reserved })
+    body.rest = Some(rest);
+    Ok(body)
 }
 
 type Sending = Box<
@@ -573,6 +652,14 @@ type Sending = Box<
 >;
 
 impl WasiHttpHooks for Egress {
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        1
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
@@ -614,7 +701,8 @@ mod tests {
             audit: Arc::new(crate::egress::audit::NoAudit),
         };
         let channel = Channel::new("shop".to_owned(), vault, hosts, Limits::default(), lookup, context);
-        Egress::new(Arc::new(channel))
+        let held = Held::new(Limits::default(), Arc::clone(&channel.account));
+        Egress::new(Arc::new(channel), held)
     }
 
     /// Sends to a name that resolves to this machine, with these grants (`PORT` is replaced by the server's

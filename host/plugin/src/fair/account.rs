@@ -15,6 +15,8 @@ pub struct TenantAccount {
     tenant: String,
     limits: Limits,
     memory: AtomicU64,
+    /// The part of `memory` that the host holds.
+    held: AtomicU64,
     pub(crate) http: Arc<Semaphore>,
     pub(crate) cpu: Arc<Flow>,
     pub(crate) slots: Arc<Flow>,
@@ -23,8 +25,10 @@ pub struct TenantAccount {
 /// The current resource use of a tenant's plugins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TenantUse {
-    /// Bytes of memory.
+    /// Bytes of memory: the plugins' own, and what the host holds for them.
     pub memory: u64,
+    /// The part of it that the host holds: bodies, headers, texts, answers read ahead, state, results under way.
+    pub held: u64,
     /// Instances that run or are warm.
     pub instances: usize,
     /// Instances that hold a permit to compute.
@@ -43,6 +47,7 @@ impl TenantAccount {
         Self {
             tenant: tenant.to_owned(),
             memory: AtomicU64::new(0),
+            held: AtomicU64::new(0),
             http: Arc::new(Semaphore::new(permits(limits.tenant_http_parallel))),
             cpu: cpu_permits().flow(limits.workers),
             slots: instance_slots().flow(limits.tenant_instances),
@@ -59,6 +64,7 @@ impl TenantAccount {
     pub fn used(&self) -> TenantUse {
         TenantUse {
             memory: self.memory.load(Ordering::Relaxed),
+            held: self.held.load(Ordering::Relaxed),
             instances: self.slots.held(),
             computing: self.cpu.held(),
             http: permits(self.limits.tenant_http_parallel).saturating_sub(self.http.available_permits()),
@@ -74,20 +80,27 @@ impl TenantAccount {
         self.slots.held() as u64 >= self.limits.tenant_instances
     }
 
-    /// Charges memory that a plugin requests.
+    /// Charges memory for a plugin: its own, or what the host holds for it.
     ///
     /// # Errors
     /// The limit `tenant-memory-bytes`.
-    pub(crate) fn take_memory(&self, bytes: u64) -> Result<(), LimitReached> {
+    pub(super) fn take_memory(&self, bytes: u64, own: bool) -> Result<(), LimitReached> {
         let most = self.limits.tenant_memory_bytes;
         let more = |used: u64| used.checked_add(bytes).filter(|total| *total <= most);
         let taken = self.memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        taken.map(drop).map_err(|used| self.limits.tenant_memory_bytes(Some(used.saturating_add(bytes))))
+        taken.map_err(|used| self.limits.tenant_memory_bytes(Some(used.saturating_add(bytes))))?;
+        if !own {
+            self.held.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
-    pub(crate) fn give_memory_back(&self, bytes: u64) {
-        // Never below zero: each limiter returns only what it has taken.
+    pub(super) fn give_memory_back(&self, bytes: u64, own: bool) {
+        // Never below zero: a reservation gives back what it has taken.
         self.memory.fetch_sub(bytes, Ordering::Relaxed);
+        if !own {
+            self.held.fetch_sub(bytes, Ordering::Relaxed);
+        }
     }
 }
 
@@ -106,10 +119,12 @@ mod tests {
     fn memory_is_counted_over_all_and_names_its_limit() {
         let account =
             TenantAccount::new("acme", &Limits { tenant_memory_bytes: 10 << 20, ..Limits::default() });
-        account.take_memory(6 << 20).unwrap();
-        insta::assert_snapshot!(account.take_memory(5 << 20).unwrap_err(), @"limit tenant-memory-bytes of 10 MiB reached (asked for: 11 MiB); it is shared by everything that the tenant runs at the same time");
-        account.take_memory(4 << 20).unwrap();
-        account.give_memory_back(10 << 20);
+        account.take_memory(6 << 20, true).unwrap();
+        insta::assert_snapshot!(account.take_memory(5 << 20, true).unwrap_err(), @"limit tenant-memory-bytes of 10 MiB reached (asked for: 11 MiB); it is shared by everything that the tenant runs at the same time");
+        account.take_memory(4 << 20, false).unwrap();
+        assert_eq!((account.used().memory, account.used().held), (10 << 20, 4 << 20));
+        account.give_memory_back(6 << 20, true);
+        account.give_memory_back(4 << 20, false);
         assert_eq!(account.used(), TenantUse::default());
     }
 }

@@ -1,7 +1,8 @@
-//! Start-time fair queueing over tenants: permits to compute, instance slots, and the account of each tenant.
+//! Start-time fair queueing over tenants: permits to compute, instance slots, and the accounts of tenants and plugins.
 
 pub(crate) mod account;
 pub(crate) mod cpu;
+pub(crate) mod held;
 mod queue;
 pub(crate) mod semaphore;
 pub(crate) mod slots;

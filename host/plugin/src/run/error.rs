@@ -58,6 +58,7 @@ impl Failure {
             ("resource table has no free keys", limits.resources(None)),
             ("store handle limit exceeded", limits.handles(None)),
             ("total size of fields exceeds limit", limits.http_header_bytes(None)),
+            ("requested len", limits.random_bytes(None)),
             ("memory count too high", limits.memories(None)),
             ("table count too high", limits.tables(None)),
             ("instance count too high", limits.instances(None)),

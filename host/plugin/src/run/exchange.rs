@@ -152,6 +152,17 @@ impl PluginExchange {
         error
     }
 
+    /// The warm instance, if there is one that may take another call.
+    async fn warm(&self) -> Option<Instance> {
+        match self.idle.take() {
+            Some(instance) if !instance.is_fresh() => {
+                instance.retire().await;
+                None
+            }
+            warm => warm,
+        }
+    }
+
     /// One call: takes the warm instance or starts one, calls it under deadlines, and validates the result.
     /// `save` tells whether the result carries state; `accept` is the final check of a valid result.
     async fn call<Q: ?Sized + Sync, U: Send>(
@@ -168,8 +179,7 @@ impl PluginExchange {
         let mut running = self.running.lock().await;
         let kept = Arc::clone(&running.kept);
         // Taken out: if this future is dropped during a call, the instance is dropped with it.
-        let instance = self.idle.take().filter(|instance| instance.is_fresh());
-        let mut instance = match instance {
+        let mut instance = match self.warm().await {
             Some(instance) => instance,
             None => Instance::start(
                 &self.plugin,
@@ -188,6 +198,7 @@ impl PluginExchange {
             Ok(Err(error)) => Err(Failure::Plugin(error)),
             Err(failure) => Err(failure),
         };
+        instance.settle();
         let notices = instance.store.data().egress.notices();
         let refused = instance.store.data().egress.unauthorized();
         let written = instance.store.data_mut().state.take();

@@ -17,7 +17,11 @@ impl Imports for Guest {
         &self.settings
     }
 
-    fn placeholder(&mut self, secret: &str, user: Option<&str>) -> Result<String, SecretError> {
+    fn placeholder(
+        &mut self,
+        secret: &str,
+        user: Option<&str>,
+    ) -> Result<Result<String, SecretError>, LimitReached> {
         self.egress.placeholder(secret, user)
     }
 
@@ -46,8 +50,8 @@ impl Imports for Guest {
         set
     }
 
-    fn state_delete(&mut self, key: String) {
-        self.state.delete(key);
+    fn state_delete(&mut self, key: String) -> Result<(), LimitReached> {
+        self.state.delete(key)
     }
 
     fn state_keys(&self, prefix: &str) -> Vec<String> {

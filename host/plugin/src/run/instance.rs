@@ -2,12 +2,13 @@
 //! timer).
 
 use super::error::Failure;
-use super::guest::{Guest, size};
+use super::guest::{Guest, instance_size, size};
 use super::idle::to_evict;
 use super::runtime::Plugin;
 use crate::egress::Channel;
 use crate::fair::account::TenantAccount;
 use crate::fair::cpu::{CpuMeter, OnCpu};
+use crate::fair::held::{Held, Reservation};
 use crate::fair::semaphore::Permit;
 use crate::limits::Limits;
 use crate::wire::Functions;
@@ -32,9 +33,20 @@ pub(crate) struct Instance {
     pub(crate) functions: Box<dyn Functions<Guest>>,
     pub(crate) calls: u64,
     limits: Limits,
+    /// What a call under way takes.
+    under_way: Reservation,
+    /// What it has taken when it was started.
+    _started: Reservation,
     /// Its instance slot, released after the store is dropped.
     slot: Permit,
 }
+
+/// The stack of a call.
+const STACK: u64 = 1 << 20;
+
+/// How many bytes the host may hold for one that it reads of a text that is not in UTF-8: two to three, and some while
+/// they become more.
+const WIDE: u64 = 3;
 
 impl Instance {
     pub(crate) async fn start(
@@ -54,9 +66,16 @@ impl Instance {
                 timeout(PATIENCE, acquiring).await.map_err(|_| no_slot(&account))?
             }
         };
-        let mut store = Store::new(&plugin.runtime.engine, Guest::new(channel, settings, limits.clone()));
+        let held = Held::new(limits.clone(), Arc::clone(&account));
+        let started =
+            held.take(instance_size(limits, plugin.inspection.functions)).map_err(Failure::Limit)?;
+        let under_way = held.nothing();
+        let guest = Guest::new(channel, settings, limits.clone(), &held);
+        let mut store = Store::new(&plugin.runtime.engine, guest);
         store.limiter(|guest| &mut guest.limiter);
-        store.set_hostcall_fuel(size(limits.hostcall_bytes));
+        // wasmtime counts texts as they are in the plugin, and the limit is for what the host holds.
+        let factor = if plugin.inspection.wide_texts { WIDE } else { 1 };
+        store.set_hostcall_fuel(size(limits.hostcall_bytes / factor));
         store.set_max_component_handles(size(limits.handles));
         store.set_epoch_deadline(1);
         // At each tick the plugin yields to other tasks, and its CPU time is counted.
@@ -64,7 +83,7 @@ impl Instance {
             store.data_mut().tick()?;
             Ok(UpdateDeadline::Yield(1))
         });
-        store.data_mut().begin(Arc::default());
+        store.data_mut().begin(Arc::default()).map_err(Failure::Limit)?;
         let meter = Arc::clone(&store.data().meter);
         let instance =
             match timed(Box::pin(plugin.pre.instantiate_async(&mut store)), &account, meter, limits).await {
@@ -78,10 +97,11 @@ impl Instance {
             };
         let functions = (plugin.exports)(instance);
         store.data().log.end();
-        Ok(Self { store, functions, calls: 0, limits: limits.clone(), slot })
+        Ok(Self { store, functions, calls: 0, limits: limits.clone(), under_way, _started: started, slot })
     }
 
-    /// Runs a call under its deadlines.
+    /// Runs a call under its deadlines. What it hands over, in both directions, is taken from the account
+    /// until [`Instance::settle`].
     pub(crate) async fn call<T>(
         &mut self,
         kept: Arc<BTreeMap<String, Vec<u8>>>,
@@ -91,7 +111,8 @@ impl Instance {
         ) -> BoxFuture<'a, wasmtime::Result<T>>,
     ) -> Result<T, Failure> {
         self.calls += 1;
-        self.store.data_mut().begin(kept);
+        self.under_way.resize(self.limits.hostcall_bytes.saturating_add(STACK)).map_err(Failure::Limit)?;
+        self.store.data_mut().begin(kept).map_err(Failure::Limit)?;
         self.store.set_epoch_deadline(1);
         let (account, meter) =
             (Arc::clone(&self.store.data().egress.channel().account), Arc::clone(&self.store.data().meter));
@@ -99,6 +120,11 @@ impl Instance {
             timed(call(self.functions.as_ref(), &mut self.store), &account, meter, &self.limits).await;
         self.store.data().log.end();
         answered
+    }
+
+    /// What the last call has handed over is the engine's now, or gone.
+    pub(crate) fn settle(&mut self) {
+        self.under_way.shrink(u64::MAX);
     }
 
     /// Whether it may take another call. The engines of some languages give handles back late or never, some eight for each
@@ -116,7 +142,7 @@ impl Instance {
     }
 
     /// Ends the instance between two calls.
-    async fn retire(self) {
+    pub(crate) async fn retire(self) {
         discard(self.store).await;
     }
 

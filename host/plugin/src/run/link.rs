@@ -52,7 +52,7 @@ pub(crate) fn linker(
     // All of WASI 0.2, which several languages import unasked. The store's context grants none of it.
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     if capabilities.http {
-        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        super::http::link(&mut linker)?;
     }
     version.link(&mut linker, Optional { secrets: capabilities.secrets, state: capabilities.state })?;
     Ok(linker)

@@ -5,6 +5,7 @@ pub(crate) mod engine;
 pub(crate) mod error;
 pub(crate) mod exchange;
 pub(crate) mod guest;
+mod http;
 pub(crate) mod idle;
 mod imports;
 pub(crate) mod instance;

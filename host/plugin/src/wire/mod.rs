@@ -31,8 +31,13 @@ pub(crate) trait Imports: Send + 'static {
     fn log(&self, level: Level, message: &str, fields: &[(String, String)]);
     /// The settings that its manifest names.
     fn settings(&self) -> &BTreeMap<String, Value>;
-    /// A placeholder for a secret; with `user`, for the complete value of a Basic `authorization` header.
-    fn placeholder(&mut self, secret: &str, user: Option<&str>) -> Result<String, SecretError>;
+    /// A placeholder for a secret; with `user`, for the complete value of a Basic `authorization` header. The
+    /// limit ends the call.
+    fn placeholder(
+        &mut self,
+        secret: &str,
+        user: Option<&str>,
+    ) -> Result<Result<String, SecretError>, LimitReached>;
     /// HMAC-SHA-256 with a signing key.
     fn hmac_sha256(&self, secret: &str, data: &[u8]) -> Result<Vec<u8>, SecretError>;
     /// Compares a text with a secret in constant time. The limit ends the call.
@@ -42,7 +47,7 @@ pub(crate) trait Imports: Send + 'static {
     /// Sets a key in the plugin's state.
     fn state_set(&mut self, key: String, value: Vec<u8>) -> Result<(), LimitReached>;
     /// Deletes a key of the plugin's state.
-    fn state_delete(&mut self, key: String);
+    fn state_delete(&mut self, key: String) -> Result<(), LimitReached>;
     /// The keys of the plugin's state with this prefix.
     fn state_keys(&self, prefix: &str) -> Vec<String>;
 }

@@ -78,11 +78,11 @@ impl<T: Imports> settings::Host for Host<'_, T> {
 
 impl<T: Imports> secrets::Host for Host<'_, T> {
     async fn use_(&mut self, name: String) -> Result<std::result::Result<String, Error>> {
-        Ok(self.0.placeholder(&name, None).map_err(Error::from))
+        Ok(self.0.placeholder(&name, None)?.map_err(Error::from))
     }
 
     async fn basic(&mut self, user: String, name: String) -> Result<std::result::Result<String, Error>> {
-        Ok(self.0.placeholder(&name, Some(&user)).map_err(Error::from))
+        Ok(self.0.placeholder(&name, Some(&user))?.map_err(Error::from))
     }
 
     async fn hmac_sha256(
@@ -108,8 +108,7 @@ impl<T: Imports> state::Host for Host<'_, T> {
     }
 
     async fn delete(&mut self, key: String) -> Result<()> {
-        self.0.state_delete(key);
-        Ok(())
+        Ok(self.0.state_delete(key)?)
     }
 
     async fn keys(&mut self, prefix: String) -> Result<Vec<String>> {

@@ -191,7 +191,9 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
 /// Instance slots in the pooling allocator, for all tenants together. A slot costs address space, not memory.
-pub(super) const INSTANCE_SLOTS: u32 = 64;
+pub(super) const INSTANCE_SLOTS: u32 = 64 + KEPT_SLOTS;
+/// Those of them that only a tenant gets that holds none.
+pub(super) const KEPT_SLOTS: u32 = 16;
 /// The largest memory of one instance: each slot of the pool reserves this much address space.
 pub(super) const MEMORY_SLOT: u64 = 512 * MIB;
 /// The largest table of one instance, also reserved by each slot.
@@ -219,7 +221,7 @@ limits! {
     tenant_memory_bytes "tenant-memory-bytes" Bytes = 512 * MIB, at most 65_536 * MIB;
         "Memory of all running plugins of a tenant together, what the host holds for them included: four that take all they may, or dozens of small ones."
     tenant_instances "tenant-instances" Count = 16, at most 64;
-        "Plugins of a tenant that run, or wait between two calls, at the same time; further ones wait. The pool has 64 instance slots for all tenants."
+        "Plugins of a tenant that run, or wait between two calls, at the same time; further ones wait. The pool has 64 instance slots for all tenants, and 16 for those that hold none."
     workers "workers" Count = 1, at most 64;
         "Plugins of a tenant that compute at the same time (permits); further ones wait for a permit. A sync computes in its plugin for a tenth of its time, so one is enough for several syncs."
     memories "memories" Count = 8, at most 32;

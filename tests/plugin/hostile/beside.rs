@@ -262,6 +262,59 @@ async fn a_place_between_two_calls_is_not_taken_by_who_holds_more() {
     call.await.unwrap();
 }
 
+/// X2: what waits for a clock or a slow server holds its slot for as long as a call may take.
+#[tokio::test]
+async fn x2_tenants_that_only_wait_leave_slots_and_the_longest_waits_end_where_there_are_none() {
+    if !is_alone("x2_tenants_that_only_wait_leave_slots_and_the_longest_waits_end_where_there_are_none") {
+        return;
+    }
+    let plugin = loaded().await;
+    let tenant = |name: String| Arc::new(TenantAccount::new(&name, &Limits::default()));
+    let exchange = |account: &Arc<TenantAccount>, attack: &str| {
+        plugin.exchange(PluginConfig { account: Arc::clone(account), ..config(&[("attack", attack)]) })
+    };
+    let mut waits = tokio::task::JoinSet::new();
+    let sleep = |account: &Arc<TenantAccount>| {
+        let exchange = exchange(account, "sleep");
+        async move { report(&exchange).await.map(drop) }
+    };
+    let held = |accounts: &[Arc<TenantAccount>]| {
+        accounts.iter().map(|account| account.used().instances).sum::<usize>()
+    };
+    let greedy: Vec<_> = (0..16).map(|number| tenant(format!("greedy-{number}"))).collect();
+    for account in greedy.iter().flat_map(|account| [account; 4]) {
+        waits.spawn(sleep(account));
+    }
+    until("all slots that they may have are taken", || held(&greedy) == 64).await;
+    // Sixteen more are kept for tenants that hold none, and each of those finds one at once.
+    let late: Vec<_> = (0..16).map(|number| tenant(format!("late-{number}"))).collect();
+    let begun = Instant::now();
+    for account in &late {
+        report(&exchange(account, "none")).await.unwrap();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10), "none waited: {:?}", begun.elapsed());
+    for account in &late {
+        waits.spawn(sleep(account));
+    }
+    until("those are taken too", || held(&late) == 16).await;
+    assert!(waits.try_join_next().is_none(), "nobody was ended");
+    // Where there is none, the longest wait of who holds most is ended.
+    let healthy = tenant("healthy".to_owned());
+    report(&exchange(&healthy, "none")).await.unwrap();
+    let ended = waits.try_join_next().expect("one was ended").unwrap().unwrap_err();
+    let reason = ended.reason.replace(|c: char| c.is_ascii_digit(), "N");
+    insta::assert_snapshot!(reason, @"the call was ended after it had waited N s: all instance slots were in use, another tenant waited for one, and this one held the most (N)");
+    assert_eq!((ended.code.as_str(), ended.remedies), (codes::UNAVAILABLE, vec![Remedy::RunFewer]));
+    // And so it goes on, up to a fair share: while its own one is in use too.
+    waits.spawn(sleep(&healthy));
+    until("its place is taken", || healthy.used().instances == 1).await;
+    let second = exchange(&healthy, "none");
+    report(&second).await.unwrap();
+    assert_eq!(healthy.used().instances, 2);
+    waits.shutdown().await;
+    until("all is given back", || held(&greedy) + held(&late) == 0).await;
+}
+
 #[tokio::test]
 async fn hostile_memory_ends_at_the_account_of_its_tenant() {
     let account =

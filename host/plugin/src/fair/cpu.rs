@@ -45,6 +45,10 @@ pub(crate) struct CpuMeter {
     used: AtomicU64,
     /// The start of the current poll; 0 between polls.
     since: AtomicU64,
+    /// Nanoseconds for which it has waited in the host, for an answer or a clock, and the start of the current
+    /// wait; 0 while it computes or waits for a permit.
+    blocked: AtomicU64,
+    blocked_since: AtomicU64,
     /// Whether it yielded at a tick, and is ready to continue.
     yielded: AtomicBool,
     failed: AtomicBool,
@@ -60,6 +64,8 @@ impl CpuMeter {
     /// Resets for the next call.
     pub(crate) fn reset(&self) {
         self.used.store(0, Ordering::Relaxed);
+        self.blocked.store(0, Ordering::Relaxed);
+        self.blocked_since.store(0, Ordering::Relaxed);
         self.failed.store(false, Ordering::Relaxed);
     }
 
@@ -79,6 +85,25 @@ impl CpuMeter {
         Duration::from_nanos(self.used.load(Ordering::Relaxed))
     }
 
+    /// How long the call has waited in the host, all its waits together, if it does so now.
+    pub(crate) fn blocked(&self) -> Option<Duration> {
+        self.blocked_at(Self::now())
+    }
+
+    fn blocked_at(&self, now: u64) -> Option<Duration> {
+        let since = self.blocked_since.load(Ordering::Relaxed);
+        let before = self.blocked.load(Ordering::Relaxed);
+        (since != 0).then(|| Duration::from_nanos(before.saturating_add(now.saturating_sub(since))))
+    }
+
+    /// The plugin has what it waited for.
+    fn unblock(&self, now: u64) {
+        let since = self.blocked_since.swap(0, Ordering::Relaxed);
+        if since != 0 {
+            self.blocked.fetch_add(now.saturating_sub(since), Ordering::Relaxed);
+        }
+    }
+
     /// The surcharge factor that applies now.
     fn surcharge(&self) -> u32 {
         if self.failed.load(Ordering::Relaxed) || self.used() > LONG { SURCHARGE } else { 1 }
@@ -94,14 +119,19 @@ impl CpuMeter {
     }
 
     fn begin(&self, now: u64) {
+        self.unblock(now);
         self.since.store(now, Ordering::Relaxed);
     }
 
-    /// Ends the poll; returns whether the plugin yielded.
+    /// Ends the poll; returns whether the plugin yielded. One that did not, waits in the host, or is done.
     fn end(&self, now: u64) -> bool {
         self.used.store(self.used_at(now), Ordering::Relaxed);
         self.since.store(0, Ordering::Relaxed);
-        self.yielded.swap(false, Ordering::Relaxed)
+        let yielded = self.yielded.swap(false, Ordering::Relaxed);
+        if !yielded {
+            self.blocked_since.store(now, Ordering::Relaxed);
+        }
+        yielded
     }
 }
 
@@ -131,7 +161,10 @@ impl<T> Future for OnCpu<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let this = &mut *self;
         if this.permit.poll_acquire(cx).is_pending() {
-            this.waits_since.get_or_insert_with(Instant::now);
+            if this.waits_since.is_none() {
+                this.waits_since = Some(Instant::now());
+                this.meter.unblock(CpuMeter::now());
+            }
             return Poll::Pending;
         }
         if let Some(since) = this.waits_since.take() {
@@ -189,6 +222,26 @@ mod tests {
         assert!(meter.yields() >= Duration::ZERO);
         assert!(meter.end(MS));
         assert!(!meter.end(MS), "once");
+    }
+
+    #[test]
+    fn x2_what_a_call_waits_for_in_the_host_is_summed_and_no_other_wait() {
+        let meter = CpuMeter::default();
+        meter.begin(10);
+        assert_eq!(meter.blocked_at(15), None, "it computes");
+        meter.yields();
+        meter.end(20);
+        assert_eq!(meter.blocked_at(90), None, "it yielded, and waits for a permit");
+        meter.begin(100);
+        meter.end(110);
+        assert_eq!(meter.blocked_at(150), Some(Duration::from_nanos(40)));
+        meter.unblock(160);
+        assert_eq!(meter.blocked_at(500), None, "it has its answer, and waits for a permit");
+        meter.begin(1000);
+        meter.end(1010);
+        assert_eq!(meter.blocked_at(1020), Some(Duration::from_nanos(60)), "with its wait before");
+        meter.reset();
+        assert_eq!(meter.blocked_at(2000), None);
     }
 
     /// Computes in this many polls, and records which task did.

@@ -4,6 +4,9 @@
 //! virtual time is served next. A flow that returns from idle starts at `max(own, floor − credit)`, where the
 //! floor is the virtual time of the queue: it gets a small head start for short calls, but cannot save up
 //! idle time, and cannot shed what it used by pausing.
+//!
+//! Some permits can be kept for flows that hold none: they get one before all others, and the last ones are
+//! theirs alone. Whatever the others hold, and however long, a flow that has come lately finds one.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,6 +34,8 @@ struct FlowState {
 #[derive(Debug)]
 pub(crate) struct FairQueue {
     permits: usize,
+    /// How many of them are for flows that hold none.
+    kept: usize,
     /// How far below the floor a flow starts that returns from idle.
     credit: u64,
     held: usize,
@@ -42,12 +47,15 @@ pub(crate) struct FairQueue {
     flows: Vec<Option<FlowState>>,
     /// Flows that have tickets and are below their caps: by virtual time, then by arrival.
     eligible: BTreeMap<(u64, u64), usize>,
+    /// Those of them that hold no permit, if some are kept for such.
+    without: BTreeMap<(u64, u64), usize>,
 }
 
 impl FairQueue {
     pub(crate) fn new(permits: usize, credit: u64) -> Self {
         Self {
             permits: permits.max(1),
+            kept: 0,
             credit,
             held: 0,
             waiting: 0,
@@ -55,7 +63,14 @@ impl FairQueue {
             sequence: 0,
             flows: Vec::new(),
             eligible: BTreeMap::new(),
+            without: BTreeMap::new(),
         }
+    }
+
+    /// Keeps some of its permits for flows that hold none, and at least one for the others.
+    pub(crate) fn keeping(mut self, kept: usize) -> Self {
+        self.kept = kept.min(self.permits.saturating_sub(1));
+        self
     }
 
     /// Permits in use.
@@ -108,13 +123,14 @@ impl FairQueue {
     /// Requests a permit: granted at once (`None`), or a ticket to wait with.
     pub(crate) fn request(&mut self, flow: FlowId) -> Option<Ticket> {
         let (floor, credit) = (self.floor, self.credit);
-        let free = self.held < self.permits;
+        let (free, free_for_all) = (self.held < self.permits, self.held < self.permits - self.kept);
         let state = self.flow_mut(flow)?;
         if state.held == 0 && state.waiting.is_empty() {
             state.virtual_time = state.virtual_time.max(floor.saturating_sub(credit));
         }
-        // While a permit is free, no eligible flow is waiting; only this flow's own cap can prevent the
-        // grant.
+        // While a permit is free that a flow may have, it does not wait for one; only its own cap can prevent
+        // the grant.
+        let free = free_for_all || (free && state.held == 0);
         if free && state.held < state.cap && state.waiting.is_empty() {
             state.held += 1;
             let start = state.virtual_time;
@@ -127,8 +143,8 @@ impl FairQueue {
 
     /// Releases a permit, charging what was used under it. Returns the ticket that is served next.
     pub(crate) fn release(&mut self, flow: FlowId, used: u64) -> Option<(FlowId, Ticket)> {
-        self.take_back(flow, used);
-        self.serve_next()
+        let held = self.take_back(flow, used);
+        self.serve_next(held)
     }
 
     /// Releases a permit and requests another one. Returns the new ticket, and the ticket that is served
@@ -138,9 +154,9 @@ impl FairQueue {
         flow: FlowId,
         used: u64,
     ) -> (Ticket, Option<(FlowId, Ticket)>) {
-        self.take_back(flow, used);
+        let held = self.take_back(flow, used);
         let ticket = self.enqueue(flow);
-        (ticket, self.serve_next())
+        (ticket, self.serve_next(held))
     }
 
     /// Charges a flow's virtual time for use outside of permits.
@@ -165,8 +181,9 @@ impl FairQueue {
     /// eligible flow holds fewer permits. Idle permits thus go to flows that have none.
     pub(crate) fn should_release(&self, flow: FlowId) -> bool {
         let Some(state) = self.flow(flow) else { return false };
-        let next = self.eligible.values().next().and_then(|index| self.flow(FlowId(*index)));
-        !state.waiting.is_empty() || next.is_some_and(|next| next.held < state.held)
+        // Where some are kept, a permit goes to whoever holds fewer; else to the next one only.
+        let next = self.eligible.values().take(if self.kept > 0 { usize::MAX } else { 1 });
+        !state.waiting.is_empty() || next.into_iter().any(|index| self.held_by(FlowId(*index)) < state.held)
     }
 
     fn flow(&self, flow: FlowId) -> Option<&FlowState> {
@@ -188,39 +205,58 @@ impl FairQueue {
         ticket
     }
 
-    fn take_back(&mut self, flow: FlowId, used: u64) {
+    /// Takes a permit back. Returns how many the flow held before.
+    fn take_back(&mut self, flow: FlowId, used: u64) -> usize {
+        let held = self.held_by(flow);
         if let Some(state) = self.flow_mut(flow) {
             state.held = state.held.saturating_sub(1);
             state.virtual_time = state.virtual_time.saturating_add(used);
             self.held = self.held.saturating_sub(1);
         }
         self.update_eligible(flow);
+        held
     }
 
     /// Updates the entry of a changed flow in [`FairQueue::eligible`].
     fn update_eligible(&mut self, flow: FlowId) {
         self.sequence += 1;
         let arrival = self.sequence;
+        let kept = self.kept > 0;
         let Some(state) = self.flows.get_mut(flow.0).and_then(Option::as_mut) else { return };
         let start = (!state.waiting.is_empty() && state.held < state.cap).then_some(state.virtual_time);
-        // A flow whose virtual time is unchanged keeps its order of arrival.
-        if start.is_some() && start == state.eligible.map(|(start, _)| start) {
-            return;
+        let key = match (start, state.eligible) {
+            // A flow whose virtual time is unchanged keeps its order of arrival.
+            (Some(start), Some((before, arrival))) if start == before => Some((start, arrival)),
+            (start, _) => start.map(|start| (start, arrival)),
+        };
+        if let Some(before) = std::mem::replace(&mut state.eligible, key) {
+            self.eligible.remove(&before);
+            self.without.remove(&before);
         }
-        if let Some(key) = state.eligible.take() {
-            self.eligible.remove(&key);
-        }
-        if let Some(start) = start {
-            state.eligible = Some((start, arrival));
-            self.eligible.insert((start, arrival), flow.0);
+        if let Some(key) = key {
+            self.eligible.insert(key, flow.0);
+            if kept && state.held == 0 {
+                self.without.insert(key, flow.0);
+            }
         }
     }
 
-    fn serve_next(&mut self) -> Option<(FlowId, Ticket)> {
+    /// Serves the next ticket after a permit was released by a flow that held so many.
+    fn serve_next(&mut self, held: usize) -> Option<(FlowId, Ticket)> {
         if self.held >= self.permits {
             return None;
         }
-        let ((start, _), index) = self.eligible.pop_first()?;
+        // Who holds none goes first where some are kept for such: it may have one that the next one may not.
+        let next = match self.without.first_key_value() {
+            Some(next) => Some(next),
+            None if self.held < self.permits - self.kept => self.eligible.first_key_value(),
+            // What is kept becomes no less when a permit goes to a flow that holds fewer.
+            None => self.eligible.iter().find(|(_, index)| self.held_by(FlowId(**index)) < held),
+        };
+        let (key, index) = next.map(|(key, index)| (*key, *index))?;
+        self.eligible.remove(&key);
+        self.without.remove(&key);
+        let (start, _) = key;
         let state = self.flows.get_mut(index).and_then(Option::as_mut)?;
         state.eligible = None;
         let ticket = state.waiting.pop_front()?;
@@ -354,6 +390,53 @@ mod tests {
         assert!(!queue.should_release(c), "a has more than c");
     }
 
+    #[test]
+    fn x2_the_last_permits_are_for_who_holds_none() {
+        let mut queue = FairQueue::new(4, 0).keeping(2);
+        let [greedy, other, late, last] = [(); 4].map(|()| queue.join(4));
+        assert_eq!((queue.request(greedy), queue.request(greedy)), (None, None));
+        let third = queue.request(greedy).unwrap();
+        assert_eq!(queue.held(), 2, "what is kept is not for who has two");
+        assert_eq!(queue.request(other), None, "nor is it free for all");
+        let more = queue.request(other).unwrap();
+        assert_eq!(queue.request(late), None);
+        let wants = queue.request(last).unwrap();
+        assert!(queue.should_release(greedy) && queue.should_release(other));
+        // Others came before it, and have used no more; it has none.
+        assert_eq!(queue.release(greedy, 0), Some((last, wants)));
+        assert_eq!(queue.release(last, 0), None);
+        assert_eq!(queue.release(late, 0), None, "two are held, and two are kept");
+        assert_eq!(
+            queue.release(greedy, 0),
+            Some((greedy, third)),
+            "who came first, of two that have one or none"
+        );
+        assert_eq!(queue.release(greedy, 0), Some((other, more)));
+    }
+
+    #[test]
+    fn x2_a_permit_goes_from_who_holds_most_to_who_holds_fewer_and_else_it_is_kept_again() {
+        let mut queue = FairQueue::new(5, 0).keeping(2);
+        let [greedy, modest, late] = [(); 3].map(|()| queue.join(5));
+        for flow in [greedy, greedy, greedy, modest, late] {
+            assert_eq!(queue.request(flow), None);
+        }
+        let again = queue.request(greedy).unwrap();
+        let more = queue.request(modest).unwrap();
+        assert_eq!(queue.release(late, 0), None, "both hold as many, and more");
+        assert_eq!(queue.release(greedy, 0), Some((greedy, again)), "it gives up one for itself");
+        let again = queue.request(greedy).unwrap();
+        queue.charge(greedy, 1);
+        assert!(queue.should_release(greedy) && queue.should_release(modest));
+        assert_eq!(queue.release(greedy, 0), Some((modest, more)), "who has used less");
+        assert_eq!(queue.release(modest, 0), None, "as many are held by who waits");
+        assert_eq!(
+            queue.release(greedy, 0),
+            Some((greedy, again)),
+            "two are held, and three are free for all"
+        );
+    }
+
     #[derive(Debug, Clone)]
     enum Step {
         Request(usize),
@@ -385,9 +468,15 @@ mod tests {
             let own = self.waits.iter().position(|(waits, _)| *waits == flow).unwrap();
             assert_eq!(self.waits[own].1, ticket, "first come, first served within a tenant");
             let used = |flow: FlowId| queue.virtual_time(flow);
+            let has_none = !self.holds.contains(&flow);
             for (other, most) in &self.flows {
                 let holds = self.holds.iter().filter(|holds| *holds == other).count();
                 if self.waits.iter().any(|(waits, _)| waits == other) && holds < *most {
+                    assert!(queue.kept == 0 || has_none || holds > 0, "who has none goes first");
+                    let scarce = self.holds.len() + queue.kept >= queue.permits;
+                    if queue.kept > 0 && holds > 0 && (has_none || scarce) {
+                        continue;
+                    }
                     assert!(used(flow) <= used(*other), "nobody who could have had it has used less");
                 }
             }
@@ -402,8 +491,9 @@ mod tests {
                 let holds = self.holds.iter().filter(|holds| *holds == flow).count();
                 assert!(holds <= *most && holds == queue.held_by(*flow), "never more than a tenant may have");
                 let waits = self.waits.iter().any(|(waits, _)| waits == flow);
+                let there = if holds == 0 { total } else { total - queue.kept };
                 assert!(
-                    !(waits && holds < *most && self.holds.len() < total),
+                    !(waits && holds < *most && self.holds.len() < there),
                     "nobody waits for what is there"
                 );
             }
@@ -412,8 +502,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_history_is_work_conserving_and_keeps_to_the_caps(total in 1..4usize, most in proptest::collection::vec(1..4usize, 5), steps in steps()) {
-            let mut queue = FairQueue::new(total, 0);
+        fn every_history_is_work_conserving_and_keeps_to_the_caps(total in 1..4usize, kept in 0..3usize, most in proptest::collection::vec(1..4usize, 5), steps in steps()) {
+            let mut queue = FairQueue::new(total, 0).keeping(kept);
             let flows = most.iter().map(|most| (queue.join(*most), *most)).collect();
             let mut model = Model { flows, holds: Vec::new(), waits: Vec::new() };
             for step in steps {

@@ -50,13 +50,16 @@ enum Wake {
 impl FairSemaphore {
     /// A semaphore with this many permits. A flow that returns from idle starts `credit` below the floor.
     pub(crate) fn new(permits: usize, credit: Duration) -> Arc<Self> {
-        let credit = u64::try_from(credit.as_nanos()).unwrap_or(u64::MAX);
-        let state = State {
-            queue: FairQueue::new(permits, credit),
-            wakers: HashMap::new(),
-            granted: HashMap::new(),
-            deferred: Vec::new(),
-        };
+        Self::over(FairQueue::new(permits, u64::try_from(credit.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// A semaphore without credit that keeps some of its permits for flows that hold none.
+    pub(crate) fn keeping(permits: usize, kept: usize) -> Arc<Self> {
+        Self::over(FairQueue::new(permits, 0).keeping(kept))
+    }
+
+    fn over(queue: FairQueue) -> Arc<Self> {
+        let state = State { queue, wakers: HashMap::new(), granted: HashMap::new(), deferred: Vec::new() };
         Arc::new(Self {
             state: Mutex::new(state),
             contended: AtomicBool::new(false),

@@ -5,26 +5,31 @@ use super::error::Failure;
 use super::guest::{Guest, instance_size, size};
 use super::idle::to_evict;
 use super::runtime::Plugin;
+use super::waiting::{Ended, InProgress, end_longest_wait};
 use crate::egress::Channel;
 use crate::fair::account::TenantAccount;
 use crate::fair::cpu::{CpuMeter, OnCpu};
 use crate::fair::held::{Held, Reservation};
 use crate::fair::semaphore::Permit;
-use crate::limits::Limits;
+use crate::limits::{INSTANCE_SLOTS, KEPT_SLOTS, Limits};
 use crate::wire::Functions;
 use entente_core::Value;
+use entente_sync::Remedy;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, interval, sleep_until, timeout};
 use wasmtime::{Store, UpdateDeadline};
 
 /// How long a call waits for an instance slot.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it looks for one that another call could do without.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// A running plugin. It is dropped after every failure: a store that has trapped, or whose call was
 /// cancelled, cannot be used again.
@@ -56,16 +61,7 @@ impl Instance {
         limits: &Limits,
     ) -> Result<Self, Failure> {
         let account = Arc::clone(&channel.account);
-        let mut acquiring = pin!(account.slots.acquire());
-        let slot = match futures::poll!(&mut acquiring) {
-            Poll::Ready(slot) => slot,
-            Poll::Pending => {
-                if let Some(idle) = to_evict(&account) {
-                    idle.retire().await;
-                }
-                timeout(PATIENCE, acquiring).await.map_err(|_| no_slot(&account))?
-            }
-        };
+        let slot = slot(&account).await?;
         let held = Held::new(limits.clone(), Arc::clone(&account));
         let started =
             held.take(instance_size(limits, plugin.inspection.functions)).map_err(Failure::Limit)?;
@@ -164,6 +160,37 @@ async fn discard(store: Store<Guest>) {
     OnCpu::new(Box::pin(async move { drop(store) }), cpu, meter).await;
 }
 
+/// An instance slot: one that is free, that of a warm instance, or that of a call which waits in the host, as
+/// far as their tenants hold more than this one.
+async fn slot(account: &Arc<TenantAccount>) -> Result<Permit, Failure> {
+    let mut acquiring = pin!(account.slots.acquire());
+    if let Poll::Ready(slot) = futures::poll!(&mut acquiring) {
+        return Ok(slot);
+    }
+    // Asked for all the while: a slot that is granted and not picked up goes to the next one.
+    let acquired = async {
+        tokio::select! {
+            biased;
+            slot = acquiring => slot,
+            never = others_give_way(account) => match never {},
+        }
+    };
+    timeout(PATIENCE, acquired).await.map_err(|_| no_slot(account))
+}
+
+/// Has others give up slots, for as long as it is polled.
+async fn others_give_way(account: &Arc<TenantAccount>) -> Infallible {
+    let mut look = interval(LOOK);
+    loop {
+        look.tick().await;
+        if let Some(idle) = to_evict(account) {
+            idle.retire().await;
+        } else if !account.has_all_its_slots() {
+            end_longest_wait(account);
+        }
+    }
+}
+
 fn no_slot(account: &TenantAccount) -> Failure {
     let limit = account.limits().tenant_instances;
     if account.has_all_its_slots() {
@@ -172,46 +199,57 @@ fn no_slot(account: &TenantAccount) -> Failure {
         );
         Failure::Busy(text, account.limits().tenant_instances(None).remedies())
     } else {
+        // What is kept is for who holds none.
+        let there = if account.slots.held() == 0 { INSTANCE_SLOTS } else { INSTANCE_SLOTS - KEPT_SLOTS };
         let text = format!(
-            "all {} instance slots are in use by running plugins; wait, run fewer syncs at the same time, or spread them over several hosts",
-            crate::limits::INSTANCE_SLOTS
+            "all {there} instance slots are in use by running plugins; wait, run fewer syncs at the same time, or spread them over several hosts"
         );
         Failure::Busy(text, Vec::new())
     }
+}
+
+/// A call was ended so that another tenant has a slot.
+fn ended_for_another(Ended { held, waited }: Ended) -> Failure {
+    let text = format!(
+        "the call was ended after it had waited {} s: all instance slots were in use, another tenant waited for one, and this one held the most ({held})",
+        waited.as_secs()
+    );
+    Failure::Busy(text, vec![Remedy::RunFewer])
 }
 
 /// Runs a call under permits and the deadline `call-time`. Waiting for permits extends the deadline, at most
 /// by the same time again: the engine relies on every call to end.
 async fn timed<T>(
     work: BoxFuture<'_, wasmtime::Result<T>>,
-    account: &TenantAccount,
+    account: &Arc<TenantAccount>,
     meter: Arc<CpuMeter>,
     limits: &Limits,
 ) -> Result<T, Failure> {
     let most = Limits::time(limits.call_time);
     let mut end = Instant::now() + most;
     let mut excused = Duration::ZERO;
+    let in_progress = InProgress::new(account, &meter);
     let mut call = OnCpu::new(work, Arc::clone(&account.cpu), meter);
     let mut clock = pin!(sleep_until(end));
     let answered = poll_fn(|cx| {
         loop {
             if let Poll::Ready(answered) = Pin::new(&mut call).poll(cx) {
-                return Poll::Ready(Some(answered));
+                return Poll::Ready(Ok(answered));
+            }
+            if let Some(ended) = in_progress.ended(cx) {
+                return Poll::Ready(Err(ended_for_another(ended)));
             }
             if clock.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
             let waited = call.waited().min(most);
             if waited <= excused {
-                return Poll::Ready(None);
+                return Poll::Ready(Err(Failure::Limit(limits.call_time(None))));
             }
             end += waited - excused;
             excused = waited;
             clock.as_mut().reset(end);
         }
     });
-    match answered.await {
-        Some(answered) => answered.map_err(|error| Failure::of(error, limits)),
-        None => Err(Failure::Limit(limits.call_time(None))),
-    }
+    answered.await?.map_err(|error| Failure::of(error, limits))
 }

@@ -13,3 +13,4 @@ pub(crate) mod limiter;
 pub(crate) mod link;
 pub(crate) mod log;
 pub(crate) mod runtime;
+mod waiting;

@@ -222,6 +222,8 @@ limits! {
         "Memory of all running plugins of a tenant together, what the host holds for them included: four that take all they may, or dozens of small ones."
     tenant_instances "tenant-instances" Count = 16, at most 64;
         "Plugins of a tenant that run, or wait between two calls, at the same time; further ones wait. The pool has 64 instance slots for all tenants, and 16 for those that hold none."
+    tenant_compiles "tenant-compiles" Count = 8, at most 64;
+        "Plugins of a tenant that are compiled, or wait for it, at the same time; further ones are refused. One of a tenant is compiled at a time, and two of all tenants."
     workers "workers" Count = 1, at most 64;
         "Plugins of a tenant that compute at the same time (permits); further ones wait for a permit. A sync computes in its plugin for a tenth of its time, so one is enough for several syncs."
     memories "memories" Count = 8, at most 32;

@@ -2,8 +2,11 @@
 
 use super::{compiler, short};
 use crate::support::hostile_component;
-use entente_plugin::{CacheMacKey, CompileError, Compiler, Limits, LoadError, LoadedPlugin, PluginRuntime};
+use entente_plugin::{
+    CacheMacKey, CompileError, Compiler, Limits, LoadError, LoadedPlugin, PluginRuntime, TenantAccount,
+};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasm_encoder::{
     CodeSection, Component, ComponentExportKind, ComponentExportSection, ComponentInstanceSection, Function,
@@ -161,6 +164,51 @@ async fn a_compiler_sees_nothing_of_this_process() {
     names.retain(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name));
     assert_eq!(names, ["MALLOC_ARENA_MAX", "MIMALLOC_ARENA_RESERVE", "RAYON_NUM_THREADS"], "{told}");
     assert!(format!("{told}\\n").contains("PWD=/\\n"), "{told}");
+}
+
+/// X3: tenants whose plugins are made to be hard to compile, and one whose plugin is not.
+#[tokio::test]
+async fn x3_bombs_of_some_tenants_do_not_hold_up_the_plugin_of_another_one() {
+    let hangs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/plugin/compilers/hangs");
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let runtimes = folders.each_ref().map(|folder| {
+        let account = Arc::new(TenantAccount::new("bombs", &Limits::default()));
+        runtime(folder.path(), Limits::default(), Compiler::Child(hangs.clone())).on_account(account)
+    });
+    let mut bombs = tokio::task::JoinSet::new();
+    for runtime in &runtimes {
+        for number in 1..=6 {
+            let runtime = runtime.clone();
+            bombs.spawn(async move { runtime.load(plugin(&module(number, 1), None)).await.map(drop) });
+        }
+        tokio::task::yield_now().await;
+        // Those of one tenant have one lane; those of two have both, and lose one to who waits.
+        let folder = tempfile::tempdir().unwrap();
+        let healthy = self::runtime(folder.path(), Limits::default(), compiler());
+        let loaded = healthy.load(hostile_component());
+        let loaded = tokio::time::timeout(Duration::from_secs(90), loaded).await;
+        loaded.expect("it does not wait for them").unwrap();
+        assert!(bombs.try_join_next().is_none(), "they are not done");
+    }
+    bombs.shutdown().await;
+}
+
+#[tokio::test]
+async fn x3_what_failed_is_not_tried_again_for_a_while() {
+    let crashes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/plugin/compilers/crashes");
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = runtime(folder.path(), Limits::default(), Compiler::Child(crashes));
+    let failure = async |limits: &Limits| match runtime.load_within(hostile_component(), limits).await {
+        Err(LoadError::Compile(error)) => error,
+        other => panic!("{:?}", other.err()),
+    };
+    let (same, more) = (Limits::default(), Limits { compile_time: 61_000, ..Limits::default() });
+    assert!(matches!(failure(&same).await, CompileError::Crashed { .. }));
+    let known = failure(&same).await;
+    assert!(matches!(known, CompileError::Known { .. }), "{known}");
+    insta::assert_snapshot!(known, @"the plugin was not compiled: the compiler was ended by signal 11 and said: reading far outside; other plugins are not affected. Report it, with the plugin (as before; it is tried again in 10 min, or with other limits)");
+    assert!(matches!(failure(&more).await, CompileError::Crashed { .. }), "other limits");
+    assert!(matches!(failure(&more).await, CompileError::Known { .. }));
 }
 
 /// The compiler process with this memory limit, which no other test uses.

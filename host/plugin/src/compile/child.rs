@@ -22,6 +22,9 @@ const ADDRESSES: u64 = 1 << 30;
 /// File descriptors: the standard streams, and what the system opens by itself.
 #[cfg(unix)]
 const FILES: u64 = 16;
+/// How much it stands back behind the host and other programs (`nice`): little, so that it gets along.
+#[cfg(unix)]
+const NICE: i32 = 5;
 
 /// The job of a child: what to compile for, and its resource limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +127,8 @@ fn compile(job: &Job) -> Result<(), (u8, String)> {
 #[cfg(unix)]
 fn confine(job: &Job) -> std::io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    // Others come first on a busy machine; that it is not so is no reason not to compile.
+    let _ = rustix::process::nice(NICE);
     let same = |most| (most, most);
     let limits = [
         (Resource::Core, same(0)),

@@ -9,9 +9,10 @@ use crate::text::clean;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::Engine;
 
 /// Wall time allowed, as a multiple of CPU time: on a busy machine a compilation has to wait.
@@ -60,6 +61,25 @@ pub enum CompileError {
     /// A limit on time, memory or size is exceeded.
     #[error("the plugin was not compiled: {0}")]
     Limit(LimitReached),
+    /// It took too long by the clock, perhaps because the machine was busy.
+    #[error("the plugin was not compiled: {0}")]
+    Slow(LimitReached),
+    /// It failed lately, with the same limits, and is not tried again yet.
+    #[error("{error} (as before; it is tried again in {} min, or with other limits)", minutes(*again))]
+    Known {
+        /// Why it failed.
+        error: Arc<CompileError>,
+        /// When it is tried again.
+        again: Duration,
+    },
+    /// The system killed the compiler process.
+    #[error(
+        "the plugin was not compiled: the compiler was killed, perhaps because the machine is short of memory{said}; other plugins are not affected. Report it, with the plugin"
+    )]
+    Killed {
+        /// What it said, if it said something.
+        said: String,
+    },
     /// The compiler process ended unexpectedly.
     #[error(
         "the plugin was not compiled: the compiler {how}; other plugins are not affected. Report it, with the plugin"
@@ -92,12 +112,29 @@ pub enum CompileError {
     Unfit(String),
 }
 
-/// The permit to compile. One plugin is compiled at a time, whatever the number of tenants: a compilation may
-/// take a processor and much memory.
-pub(crate) async fn permit() -> Option<SemaphorePermit<'static>> {
-    static PERMIT: Semaphore = Semaphore::const_new(1);
-    // The semaphore is never closed.
-    PERMIT.acquire().await.ok()
+fn minutes(time: Duration) -> u64 {
+    time.as_secs().div_ceil(60)
+}
+
+impl CompileError {
+    /// The limit that was reached.
+    pub fn limit(&self) -> Option<&LimitReached> {
+        match self {
+            Self::Limit(limit) | Self::Slow(limit) => Some(limit),
+            Self::Known { error, .. } => error.limit(),
+            _ => None,
+        }
+    }
+
+    /// The same error, if another try would end with it: plugin and limits are the reason, and not the machine.
+    pub(crate) fn lasting(&self) -> Option<Self> {
+        match self {
+            Self::Invalid(said) => Some(Self::Invalid(said.clone())),
+            Self::Limit(limit) => Some(Self::Limit(limit.clone())),
+            Self::Crashed { how } => Some(Self::Crashed { how: how.clone() }),
+            _ => None,
+        }
+    }
 }
 
 /// Compiles in this process.
@@ -125,17 +162,7 @@ pub(crate) async fn in_child(
         seconds: limits.compile_time.div_ceil(1000).max(1),
     };
     let missing = |error| CompileError::Missing { program: program.to_owned(), error };
-    let mut child = Command::new(program)
-        .args(job.arguments())
-        .env_clear()
-        .envs(environment())
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(missing)?;
+    let mut child = command(program).args(job.arguments()).stdin(Stdio::piped()).spawn().map_err(missing)?;
     let (Some(mut stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
@@ -155,13 +182,21 @@ pub(crate) async fn in_child(
     };
     let (status, artifact, said) = match tokio::time::timeout(time.saturating_mul(WALL_PER_CPU), talk).await {
         Ok(ended) => ended?,
-        Err(_) => return Err(CompileError::Limit(limits.compile_time(None))),
+        Err(_) => return Err(CompileError::Slow(limits.compile_time(None))),
     };
     match failure(status, &said, limits) {
         None => Ok(artifact),
         Some(Ended::Foreign) => Err(CompileError::Foreign { program: program.to_owned(), said }),
         Some(Ended::Known(error)) => Err(error),
     }
+}
+
+/// What every child has: nothing of this process but the pipes to it.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().envs(environment()).current_dir("/").kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 /// The child's complete environment. It inherits none: no variable of this process can change the artifact,
@@ -228,7 +263,8 @@ fn failure(status: ExitStatus, said: &str, limits: &Limits) -> Option<Ended> {
         (Some(UNFIT), _) => CompileError::Unfit(said.to_owned()),
         (_, Some(signals::XCPU)) => CompileError::Limit(limits.compile_time(None)),
         (_, Some(signals::KILL)) => {
-            crashed("was killed, perhaps because the machine is short of memory".to_owned())
+            let said = if said.is_empty() { String::new() } else { format!(" and said: {said}") };
+            CompileError::Killed { said }
         }
         (_, Some(signal)) => crashed(format!("was ended by signal {signal}")),
         (Some(code), None) => crashed(format!("ended with exit code {code}")),

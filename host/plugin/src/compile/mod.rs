@@ -3,5 +3,6 @@
 pub(crate) mod child;
 pub(crate) mod compiler;
 pub(crate) mod disk_cache;
+pub(crate) mod failures;
 pub(crate) mod memory_cache;
 pub(crate) mod settings;

@@ -1,5 +1,6 @@
 //! Quotas of a tenant: the resource use of all its running plugins.
 
+use super::compiling::Compiling;
 use super::cpu::cpu_permits;
 use super::semaphore::Flow;
 use super::slots::instance_slots;
@@ -20,6 +21,7 @@ pub struct TenantAccount {
     pub(crate) http: Arc<Semaphore>,
     pub(crate) cpu: Arc<Flow>,
     pub(crate) slots: Arc<Flow>,
+    pub(crate) compiling: Compiling,
 }
 
 /// The current resource use of a tenant's plugins.
@@ -51,6 +53,7 @@ impl TenantAccount {
             http: Arc::new(Semaphore::new(permits(limits.tenant_http_parallel))),
             cpu: cpu_permits().flow(limits.workers),
             slots: instance_slots().flow(limits.tenant_instances),
+            compiling: Compiling::new(),
             limits: limits.clone(),
         }
     }

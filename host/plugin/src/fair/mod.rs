@@ -1,6 +1,7 @@
-//! Start-time fair queueing over tenants: permits to compute, instance slots, and the accounts of tenants and plugins.
+//! Start-time fair queueing over tenants: permits to compute, instance slots, turns of the compiler, and the accounts of tenants and plugins.
 
 pub(crate) mod account;
+pub(crate) mod compiling;
 pub(crate) mod cpu;
 pub(crate) mod held;
 mod queue;

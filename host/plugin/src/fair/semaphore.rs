@@ -1,5 +1,5 @@
-//! An asynchronous semaphore with start-time fair queueing over tenants ([`FairQueue`]). The process has two:
-//! permits to compute, and instance slots.
+//! An asynchronous semaphore with start-time fair queueing over tenants ([`FairQueue`]). The process has four:
+//! permits to compute, instance slots, and the two lanes of the compiler.
 
 use super::queue::{FairQueue, FlowId, Ticket};
 use std::collections::HashMap;

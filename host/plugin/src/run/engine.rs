@@ -1,6 +1,7 @@
 //! The one wasmtime engine of the process, and the clock thread that drives epoch interruption.
 
 use crate::compile::settings::{Allocation, on_demand, pooled};
+use crate::fair::compiling::compiler_lanes;
 use crate::fair::cpu::cpu_permits;
 use crate::fair::slots::instance_slots;
 use std::sync::OnceLock;
@@ -45,10 +46,14 @@ fn start() -> wasmtime::Result<Started> {
     std::thread::Builder::new().name("plugin-clock".to_owned()).spawn(move || {
         cpu_permits().set_clock_thread();
         instance_slots().set_clock_thread();
+        compiler_lanes().iter().for_each(|lane| lane.set_clock_thread());
         let mut last = Instant::now();
         loop {
             let now = Instant::now();
             instance_slots().tick(now);
+            for lane in compiler_lanes() {
+                lane.tick(now);
+            }
             let tick = if cpu_permits().tick(now) { TICK_WHEN_WANTED } else { TICK };
             if now - last >= tick {
                 let Some(engine) = weak.upgrade() else { break };

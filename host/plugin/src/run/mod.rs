@@ -1,6 +1,7 @@
 //! Running components: engine, stores with their limits, calls with their deadlines, and the plugin as an
 //! exchange.
 
+mod compiling;
 pub(crate) mod engine;
 pub(crate) mod error;
 pub(crate) mod exchange;

@@ -1,13 +1,15 @@
 //! Loading plugins: validate, compile or take from a cache, link, and instantiate once to check the exports.
 
+use super::compiling::{compile, try_compiler};
 use super::engine::{Started, engine};
 use super::error::Failure;
 use super::exchange::{PluginConfig, PluginExchange};
 use super::guest::Guest;
 use super::instance::Instance;
 use super::link::{Capabilities, SPOKEN, Versions, linker};
-use crate::compile::compiler::{self, CompileError, Compiler};
+use crate::compile::compiler::{CompileError, Compiler};
 use crate::compile::disk_cache::{CacheError, CacheMacKey, DiskCache};
+use crate::compile::failures::Failures;
 use crate::compile::memory_cache::MemoryCache;
 use crate::compile::settings::Allocation;
 use crate::component::inspect::{InspectError, Inspection, inspect_if, list};
@@ -58,15 +60,17 @@ type Linkers = HashMap<(&'static str, Capabilities), Arc<Linker<Guest>>>;
 
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
-    allocation: Allocation,
+    pub(super) allocation: Allocation,
     /// The versions of the interface that it speaks.
     versions: Versions,
     linkers: Mutex<Linkers>,
-    disk_cache: DiskCache,
-    compiler: Compiler,
+    pub(super) disk_cache: DiskCache,
+    pub(super) compiler: Compiler,
     /// Compiled code in memory, shared by all tenants.
-    memory_cache: MemoryCache,
-    limits: Limits,
+    pub(super) memory_cache: MemoryCache,
+    /// What could not be compiled, for all tenants too.
+    pub(super) failures: Failures,
+    pub(super) limits: Limits,
     lookup: Lookup,
 }
 
@@ -131,7 +135,8 @@ impl LoadError {
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             LoadError::Changed { .. } => vec![Remedy::InstallPlugin { file: None }],
-            LoadError::Limit(limit) | LoadError::Compile(CompileError::Limit(limit)) => limit.remedies(),
+            LoadError::Limit(limit) => limit.remedies(),
+            LoadError::Compile(error) => error.limit().map(LimitReached::remedies).unwrap_or_default(),
             LoadError::Inspect(error) => error.remedies(),
             _ => Vec::new(),
         }
@@ -176,6 +181,7 @@ impl PluginRuntime {
             disk_cache,
             compiler,
             memory_cache,
+            failures: Failures::default(),
             limits,
             lookup: system_lookup(),
         };
@@ -246,51 +252,13 @@ impl PluginRuntime {
         });
         let plugin = Arc::new(match found.await? {
             Ok(plugin) => plugin,
-            Err((inspection, bytes)) => self.compile(inspection, bytes, limits).await?,
+            Err((inspection, bytes)) => {
+                compile(&self.inner, &self.account, inspection, bytes, limits).await?
+            }
         });
         let loaded = LoadedPlugin { plugin };
         loaded.check(limits, &self.account).await?;
         Ok(loaded)
-    }
-
-    async fn compile(
-        &self,
-        inspection: Inspection,
-        bytes: Vec<u8>,
-        limits: &Limits,
-    ) -> Result<Plugin, LoadError> {
-        let _permit = compiler::permit().await;
-        let (runtime, digest) = (Arc::clone(&self.inner), inspection.digest.clone());
-        // A previous holder of the permit may have compiled the same component.
-        if let Some(component) = blocking(move || Ok(runtime.find(&digest))).await? {
-            return self.inner.link(&component, inspection);
-        }
-        let artifact = self.compiled(Arc::new(bytes), limits).await?;
-        let runtime = Arc::clone(&self.inner);
-        blocking(move || {
-            let component = runtime
-                .disk_cache
-                .insert(&runtime.engine, &inspection.digest, &artifact)
-                .map_err(|error| runtime.not_loaded(&error))?;
-            let component = runtime
-                .memory_cache
-                .get_or_find(&inspection.digest, || Some(component.clone()))
-                .unwrap_or(component);
-            runtime.link(&component, inspection)
-        })
-        .await
-    }
-
-    async fn compiled(&self, wasm: Arc<Vec<u8>>, limits: &Limits) -> Result<Vec<u8>, LoadError> {
-        let runtime = Arc::clone(&self.inner);
-        match &self.inner.compiler {
-            Compiler::Child(program) => {
-                Ok(compiler::in_child(program, &runtime.engine, runtime.allocation, limits, &wasm).await?)
-            }
-            Compiler::InThisProcess => {
-                blocking(move || Ok(compiler::in_process(&runtime.engine, &wasm)?)).await
-            }
-        }
     }
 
     /// Tests whether compilation works, with the smallest component.
@@ -298,15 +266,7 @@ impl PluginRuntime {
     /// # Errors
     /// [`LoadError::Compile`] with the reason.
     pub async fn try_compiler(&self) -> Result<(), LoadError> {
-        let _permit = compiler::permit().await;
-        let artifact = self.compiled(Arc::new(compiler::SMALLEST.to_vec()), &self.inner.limits).await?;
-        let runtime = Arc::clone(&self.inner);
-        blocking(move || {
-            crate::compile::disk_cache::load_fresh(&runtime.engine, &artifact)
-                .map_err(|error| runtime.not_loaded(&error).into())
-        })
-        .await?;
-        Ok(())
+        try_compiler(&self.inner, &self.account).await
     }
 
     /// [`PluginRuntime::load`] of a file.
@@ -406,11 +366,15 @@ impl Runtime {
     }
 
     /// Compiled code, from the cache in memory or on disk.
-    fn find(&self, digest: &str) -> Option<Component> {
+    pub(super) fn find(&self, digest: &str) -> Option<Component> {
         self.memory_cache.get_or_find(digest, || self.disk_cache.get(&self.engine, digest))
     }
 
-    fn link(self: &Arc<Self>, component: &Component, inspection: Inspection) -> Result<Plugin, LoadError> {
+    pub(super) fn link(
+        self: &Arc<Self>,
+        component: &Component,
+        inspection: Inspection,
+    ) -> Result<Plugin, LoadError> {
         let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
         let asked = inspection.version.as_str();
         let version = self.versions.iter().find(|version| version.interface.runs(asked));
@@ -448,7 +412,7 @@ impl Runtime {
     }
 
     /// A freshly compiled artifact cannot be loaded.
-    fn not_loaded(&self, error: &wasmtime::Error) -> CompileError {
+    pub(super) fn not_loaded(&self, error: &wasmtime::Error) -> CompileError {
         let text = format!("{error:#}");
         if let Some(limit) = crate::limits::of_pool(&self.limits, &text) {
             return CompileError::Limit(limit);
@@ -462,7 +426,7 @@ impl Runtime {
 }
 
 /// Runs blocking work on Tokio's blocking pool.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
 ) -> Result<T, LoadError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| LoadError::Engine(error.to_string()))?

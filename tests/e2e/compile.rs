@@ -23,10 +23,96 @@ fn it_is_no_command_for_people() {
 
 #[test]
 fn whether_it_works_is_told_by_doctor() {
-    Home::new()
-        .run(&["doctor"])
-        .well()
-        .says(&["compiling", "plugins can be compiled, in a process of its own"]);
+    Home::new().run(&["doctor"]).well().says(&[
+        "compiling",
+        "plugins can be compiled, in a process of its own",
+        #[cfg(target_os = "linux")]
+        "without files, network, processes (Landlock and seccomp)",
+    ]);
+}
+
+/// X12: what a process gives up is in force as soon as it has begun, whoever runs it.
+#[cfg(target_os = "linux")]
+#[test]
+fn x12_the_process_has_no_core_dumps_no_new_privileges_and_no_debugger() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    // Root may look into every process, and owns those that are for nobody: another user's are told apart.
+    let copy = folder.path().join("entente");
+    std::fs::copy(env!("CARGO_BIN_EXE_entente"), &copy).unwrap();
+    let command = |args: &[&str]| {
+        let mut command = Command::new(&copy);
+        command.arg("--home").arg(folder.path().join("home")).args(args).current_dir(folder.path());
+        if std::fs::metadata(&copy).unwrap().uid() == 0 {
+            command.uid(65_534).gid(65_534);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    // It waits for a line.
+    let mut child = command(&["judge"]).spawn().unwrap();
+    let process = std::path::Path::new("/proc").join(child.id().to_string());
+    let read = |name: &str| std::fs::read_to_string(process.join(name)).unwrap_or_default();
+    let begun = std::time::Instant::now();
+    while !read("status").contains("NoNewPrivs:\t1") && begun.elapsed().as_secs() < 60 {
+        std::thread::yield_now();
+    }
+    let (status, limits) = (read("status"), read("limits"));
+    let owner = std::fs::metadata(process.join("environ")).unwrap().uid();
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert!(status.contains("NoNewPrivs:\t1") && status.contains("Umask:\t0077"), "{status}");
+    assert!(status.contains("Uid:\t65534") || std::fs::metadata(&copy).unwrap().uid() != 0, "{status}");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+    assert_eq!(owner, 0, "what /proc has of the memory of a process without dumps belongs to root");
+
+    // It finds itself to compile with, as a user like any other.
+    let output = command(&["doctor", "--offline"]).output().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && said.contains("plugins can be compiled, in a process of its own"),
+        "{said}"
+    );
+}
+
+/// X12: what is in the home is for its user alone; what is built is given the rights that the user gives to files.
+#[cfg(unix)]
+#[test]
+fn x12_files_of_the_home_are_private_whatever_the_umask_and_what_is_built_is_not() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let component = home.file("mail.wasm", crate::support::handmade::Handmade::default().module());
+    let manifest = home.file("asks.toml", "name = \"mail\"\nversion = \"1\"\ndescription = \"by hand\"\n");
+    let output = text(&home.path().join("../built.wasm"));
+    let run = |args: &[&str]| {
+        let command = home.command(args);
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "umask 002 && exec \"$@\"", "sh"])
+            .arg(command.get_program())
+            .args(command.get_args());
+        let output = shell.current_dir(home.path().join("..")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    std::fs::create_dir(home.path()).unwrap();
+    run(&["plugin", "build", &component, "--manifest", &manifest, "--output", &output]);
+    run(&["plugin", "install", &output, "--name", "mail"]);
+    run(&["tenant", "add", "acme"]);
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(std::path::Path::new(&output)), 0o664);
+    let (mut folders, mut files) = (vec![home.path()], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
+            if path.is_dir() { folders.push(path) } else { files += 1 }
+        }
+    }
+    assert!(files > 3, "{files} files");
 }
 
 /// Without address space to reserve, plugins are compiled for on-demand allocation.

@@ -41,7 +41,7 @@ use entente::{ConfigError, DEFAULT_TENANT, FileError, Home, SecretText, Tenant, 
 pub use toolchain::{BuildError, BuildOptions, Built, Progress, build_plugin};
 
 use clap::{Parser, Subcommand};
-use entente_plugin::{Compiler, answer_as_compiler};
+use entente_plugin::{Compiler, answer_as_compiler, protect_process};
 use entente_sqlite::HubError;
 use entente_sync::SyncError;
 use output::{Done, Output, Usage};
@@ -166,6 +166,8 @@ fn key_variable() -> Option<SecretText> {
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
+    // Before there are threads and secrets.
+    let protected = protect_process();
     if let Some(code) = answer_as_compiler(std::env::args_os()) {
         return code;
     }
@@ -188,6 +190,9 @@ pub fn main() -> ExitCode {
         arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
     });
     log_to_stderr(cli.global.verbose);
+    if let Err(error) = protected {
+        tracing::warn!(%error, "this process could not give up all that it has no need of");
+    }
     let context = Context {
         home: cli.global.home,
         tenant: cli.global.tenant,

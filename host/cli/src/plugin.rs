@@ -9,7 +9,9 @@ use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use entente::InstalledPlugin;
 use entente::view::{AskView, BuiltPluginView, InspectionView};
-use entente_plugin::{Limits, MANIFEST_FILE, Manifest, inspect, read_component, read_text};
+use entente_plugin::{
+    Limits, MANIFEST_FILE, Manifest, inspect, read_component, read_text, with_umask_of_user,
+};
 use entente_sync::Remedy;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +62,9 @@ pub(super) enum PluginCommand {
 /// Builds a plugin, with a spinner.
 pub(super) fn build(dir: &Path, options: &BuildOptions, output: Output) -> anyhow::Result<Built> {
     let bar = spinner(output.shows_progress(), "");
-    let built = build_plugin(dir, options, &mut |progress| bar.set_message(progress.to_string()));
+    let built = with_umask_of_user(|| {
+        build_plugin(dir, options, &mut |progress| bar.set_message(progress.to_string()))
+    });
     bar.finish_and_clear();
     Ok(built?)
 }
@@ -175,7 +179,8 @@ fn wrap(
     let inspection = inspect(&bytes, &limits).with_context(what)?;
     inspection.check_asks().with_context(what)?;
     let inspection = InspectionView::from(inspection);
-    write_whole(&output, &bytes).with_context(|| format!("{} cannot be written", output.display()))?;
+    with_umask_of_user(|| write_whole(&output, &bytes))
+        .with_context(|| format!("{} cannot be written", output.display()))?;
     context.output.show(&inspection, |inspection| {
         let next = remedy::lines(&[install_remedy(&output)]);
         format!("{}\n{}{next}", output.display(), describe(inspection))

@@ -14,11 +14,11 @@
 //!
 //! | layer | what it is |
 //! |---|---|
-//! | `text`, `files`, `limits` | untrusted texts and files, and the table of limits |
+//! | `text`, `files`, `process`, `limits` | untrusted texts and files, what this process gives up, and the table of limits |
 //! | `address` | patterns of hosts, and which addresses are public |
 //! | `component` | what a file is: imports, exports, manifest |
-//! | `compile` | to native code: compiler process, engine settings, code caches |
-//! | `fair` | start-time fair queueing over tenants: CPU, slots of the pool, accounts |
+//! | `compile` | to native code: compiler process and its sandbox, engine settings, code caches |
+//! | `fair` | start-time fair queueing over tenants: CPU, slots of the pool, turns of the compiler, accounts |
 //! | `egress` | HTTP filter, secrets, call budget, audit |
 //! | `wire` | the plugin interface in the host's own types; a folder for each version has its bindings |
 //! | `run` | engine, store of an instance, calls, and the plugin as an exchange |
@@ -35,6 +35,7 @@ pub mod fuzzing;
 mod limits;
 #[cfg(test)]
 mod limits_page;
+mod process;
 mod run;
 #[cfg(test)]
 mod security;
@@ -47,6 +48,7 @@ pub use address::grant::{GrantError, HttpGrant};
 pub use compile::child::answer_as_compiler;
 pub use compile::compiler::{CompileError, Compiler};
 pub use compile::disk_cache::{CacheError, CacheMacKey};
+pub use compile::sandbox::CompilerSandbox;
 pub use component::inspect::{InspectError, Inspection};
 pub use component::interface::Capability;
 pub use component::manifest::{
@@ -60,6 +62,7 @@ pub use egress::{Secret, SecretGrant};
 pub use fair::account::{TenantAccount, TenantUse};
 pub use files::{MOST_TEXT, Owner, changed_by_others, read_at_most, read_text};
 pub use limits::{Limit, LimitReached, LimitUnit, Limits, UnknownLimit};
+pub use process::{protect_process, with_umask_of_user};
 pub use run::exchange::{PluginConfig, PluginExchange};
 pub use run::link::KNOWN_VERSIONS;
 pub use run::runtime::{LoadError, LoadedPlugin, PluginRuntime, RuntimeUse, inspect, read_component};

@@ -9,7 +9,7 @@ use structure::{Source, functions_stay_short, named, sources};
 /// From the lowest layer to the highest. A layer is a file or folder in `src`; those of one line do not know
 /// each other, but for `limits`, which every layer may know.
 const LAYERS: &[&[&str]] = &[
-    &["text", "files", "limits"],
+    &["text", "files", "process", "limits"],
     &["address"],
     &["component"],
     &["compile"],

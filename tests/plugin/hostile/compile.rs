@@ -211,6 +211,20 @@ async fn x3_what_failed_is_not_tried_again_for_a_while() {
     assert!(matches!(failure(&more).await, CompileError::Known { .. }));
 }
 
+/// X12: whoever takes the compiler over has nothing to go on with.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn x12_a_compiler_opens_no_file_makes_no_socket_and_starts_no_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = |compiler| runtime(folder.path(), Limits::default(), compiler);
+    let sandbox = runtime(compiler()).compiler_sandbox().await.unwrap().unwrap();
+    insta::assert_snapshot!(sandbox, @"without files, network, processes (Landlock and seccomp)");
+    assert!(runtime(Compiler::InThisProcess).compiler_sandbox().await.unwrap().is_none());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/plugin/compilers/lies");
+    let error = runtime(Compiler::Child(script)).compiler_sandbox().await.unwrap_err();
+    assert!(matches!(error, LoadError::Compile(CompileError::Foreign { .. })), "{error}");
+}
+
 /// The compiler process with this memory limit, which no other test uses.
 #[cfg(target_os = "linux")]
 fn compiling(memory: u64) -> Option<PathBuf> {
@@ -247,10 +261,13 @@ async fn the_process_is_confined_and_ends_with_who_asked() {
         let limits = std::fs::read_to_string(process.join("limits")).ok()?;
         // The last resource limit that it sets.
         let (_, addresses) = limits.split_once("Max address space")?;
-        addresses.trim_start().starts_with(|c: char| c.is_ascii_digit()).then_some(limits)
+        addresses.trim_start().starts_with(|c: char| c.is_ascii_digit()).then_some(())?;
+        let status = std::fs::read_to_string(process.join("status")).ok()?;
+        // The filters of system calls come last.
+        status.contains("Seccomp_filters:\t2").then_some((limits, status))
     });
-    let limits = tokio::select! {
-        limits = confined => limits,
+    let (limits, status) = tokio::select! {
+        confined = confined => confined,
         loaded = loading => panic!("it was compiled too soon: {:?}", loaded.err()),
     };
     let limit = |name: &str| {
@@ -265,6 +282,7 @@ async fn the_process_is_confined_and_ends_with_who_asked() {
     for (name, most) in [("Max file size", "0"), ("Max core file size", "0"), ("Max open files", "16")] {
         assert_eq!(limit(name), [most, most], "{name}");
     }
+    assert!(status.contains("Seccomp:\t2") && status.contains("NoNewPrivs:\t1"), "{status}");
     // `select` has dropped the load.
     until(|| compiling(MEMORY).is_none().then_some(())).await;
 }

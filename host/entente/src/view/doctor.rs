@@ -2,6 +2,7 @@
 
 use super::reason::{Names, called};
 use crate::tenant::Tenant;
+use entente_plugin::{CompilerSandbox, LoadError};
 use entente_sync::{Notice, Remedy};
 use serde::Serialize;
 
@@ -32,6 +33,19 @@ impl CheckView {
     }
 }
 
+/// How plugins are compiled, and what the compiler is shut off from.
+fn compiling(sandbox: Result<Option<CompilerSandbox>, LoadError>) -> String {
+    match sandbox {
+        Ok(Some(sandbox)) => format!("plugins can be compiled, in a process of its own, {sandbox}"),
+        Ok(None) => "plugins can be compiled, in this process".to_owned(),
+        Err(error) => {
+            format!(
+                "plugins can be compiled, in a process of its own; what that can do is not known: {error}"
+            )
+        }
+    }
+}
+
 /// An error without remedies of its own.
 fn plain(error: impl std::fmt::Display) -> Wrong {
     (error.to_string(), Vec::new())
@@ -47,11 +61,11 @@ impl Tenant {
         ];
         match self.plugins().await {
             Ok(plugins) => {
+                let sandbox = plugins.compiler_sandbox().await;
                 checks.push(CheckView::new("sandbox", Ok("plugins can run".to_owned())));
                 let compiled = plugins.try_compiler().await;
-                let compiled =
-                    compiled.map(|()| "plugins can be compiled, in a process of its own".to_owned());
-                checks.push(CheckView::new("compiling", compiled.map_err(plain)));
+                checks
+                    .push(CheckView::new("compiling", compiled.map_err(plain).map(|()| compiling(sandbox))));
             }
             Err(error) => checks.push(CheckView::new("sandbox", Err(plain(error)))),
         }

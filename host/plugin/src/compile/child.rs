@@ -1,6 +1,7 @@
 //! The compiler child: a process that reads a component, writes the artifact, and gives up all rights that
-//! compiling does not need (resource limits).
+//! compiling does not need (resource limits, files, network, system calls).
 
+use super::sandbox;
 use super::settings::{Allocation, compile_only, settings_hash};
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
@@ -8,6 +9,8 @@ use std::process::ExitCode;
 
 /// The first argument of a compiler child.
 const WORD: &str = "compile-plugin";
+/// The first argument of a child that tells what a compiler cannot do.
+pub(crate) const PROBE: &str = "probe-compiler";
 
 /// The exit code for a component that cannot be compiled; standard error says why.
 pub(crate) const INVALID: u8 = 65;
@@ -87,12 +90,16 @@ impl Job {
 /// ```
 pub fn answer_as_compiler(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let arguments: Vec<OsString> = arguments.into_iter().skip(1).collect();
-    if arguments.first().map(OsString::as_os_str) != Some(OsStr::new(WORD)) {
+    let first = arguments.first()?;
+    let ended = if first == OsStr::new(PROBE) {
+        tell_sandbox()
+    } else if first == OsStr::new(WORD) {
+        match Job::parse(&arguments[1..]) {
+            Some(job) => compile(&job),
+            None => Err((FOREIGN, "it was started by another version of the host, or by hand".to_owned())),
+        }
+    } else {
         return None;
-    }
-    let ended = match Job::parse(&arguments[1..]) {
-        Some(job) => compile(&job),
-        None => Err((FOREIGN, "it was started by another version of the host, or by hand".to_owned())),
     };
     Some(match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -106,21 +113,31 @@ pub fn answer_as_compiler(arguments: impl IntoIterator<Item = OsString>) -> Opti
 fn compile(job: &Job) -> Result<(), (u8, String)> {
     let unfit = |what: &str, error: &dyn std::fmt::Display| (UNFIT, format!("{what}: {error}"));
     confine(job).map_err(|error| unfit("its resource limits cannot be set", &error))?;
-    let mut wasm = Vec::new();
-    std::io::stdin()
-        .lock()
-        .read_to_end(&mut wasm)
-        .map_err(|error| unfit("the plugin cannot be read", &error))?;
     let engine =
         compile_only(job.allocation).map_err(|error| unfit("the compiler cannot be set up", &error))?;
     if settings_hash(&engine) != job.settings {
         return Err((FOREIGN, "it compiles with other settings".to_owned()));
     }
+    // From here on it meets what a stranger has written.
+    sandbox::enter().map_err(|error| unfit("its sandbox cannot be set up", &error))?;
+    let mut wasm = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut wasm)
+        .map_err(|error| unfit("the plugin cannot be read", &error))?;
     let artifact = engine.precompile_component(&wasm).map_err(|error| (INVALID, format!("{error:#}")))?;
     let mut out = std::io::stdout().lock();
     out.write_all(&artifact)
         .and_then(|()| out.flush())
         .map_err(|error| unfit("the code cannot be handed over", &error))
+}
+
+/// Enters the sandbox of a compiler, and tells what does not work there.
+fn tell_sandbox() -> Result<(), (u8, String)> {
+    let sandbox = sandbox::try_out().map_err(|error| (UNFIT, error))?;
+    std::io::stdout()
+        .write_all(sandbox.write().as_bytes())
+        .map_err(|error| (UNFIT, format!("it cannot be told: {error}")))
 }
 
 /// Sets resource limits (`setrlimit`) on memory, CPU time and files. A lower limit already in force stays.
@@ -129,6 +146,8 @@ fn confine(job: &Job) -> std::io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     // Others come first on a busy machine; that it is not so is no reason not to compile.
     let _ = rustix::process::nice(NICE);
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     let same = |most| (most, most);
     let limits = [
         (Resource::Core, same(0)),

@@ -2,7 +2,8 @@
 //! compiling a hostile component, so the child has its own limits, and the host loads the artifact that it
 //! returns.
 
-use super::child::{FOREIGN, INVALID, Job, UNFIT};
+use super::child::{FOREIGN, INVALID, Job, PROBE, UNFIT};
+use super::sandbox::CompilerSandbox;
 use super::settings::{Allocation, settings_hash};
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
@@ -197,6 +198,22 @@ fn command(program: &Path) -> Command {
     command.env_clear().envs(environment()).current_dir("/").kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// Has a child try what it is shut off from.
+pub(crate) async fn probe(program: &Path) -> Result<CompilerSandbox, CompileError> {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let missing = |error| CompileError::Missing { program: program.to_owned(), error };
+    let answer = command(program).arg(PROBE).output();
+    let output = tokio::time::timeout(PATIENCE, answer)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(missing)?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    CompilerSandbox::parse(&said).ok_or_else(|| CompileError::Foreign {
+        program: program.to_owned(),
+        said: clean(&said, MESSAGE_BYTES),
+    })
 }
 
 /// The child's complete environment. It inherits none: no variable of this process can change the artifact,

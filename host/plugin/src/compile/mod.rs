@@ -5,4 +5,5 @@ pub(crate) mod compiler;
 pub(crate) mod disk_cache;
 pub(crate) mod failures;
 pub(crate) mod memory_cache;
+pub(crate) mod sandbox;
 pub(crate) mod settings;

@@ -7,10 +7,11 @@ use super::exchange::{PluginConfig, PluginExchange};
 use super::guest::Guest;
 use super::instance::Instance;
 use super::link::{Capabilities, SPOKEN, Versions, linker};
-use crate::compile::compiler::{CompileError, Compiler};
+use crate::compile::compiler::{self, CompileError, Compiler};
 use crate::compile::disk_cache::{CacheError, CacheMacKey, DiskCache};
 use crate::compile::failures::Failures;
 use crate::compile::memory_cache::MemoryCache;
+use crate::compile::sandbox::CompilerSandbox;
 use crate::compile::settings::Allocation;
 use crate::component::inspect::{InspectError, Inspection, inspect_if, list};
 use crate::component::interface::Interface;
@@ -267,6 +268,18 @@ impl PluginRuntime {
     /// [`LoadError::Compile`] with the reason.
     pub async fn try_compiler(&self) -> Result<(), LoadError> {
         try_compiler(&self.inner, &self.account).await
+    }
+
+    /// What the process that compiles plugins is shut off from on this machine, as it found out itself; `None`
+    /// where they are compiled in this process.
+    ///
+    /// # Errors
+    /// [`LoadError::Compile`] where it cannot be started.
+    pub async fn compiler_sandbox(&self) -> Result<Option<CompilerSandbox>, LoadError> {
+        match &self.inner.compiler {
+            Compiler::Child(program) => Ok(Some(compiler::probe(program).await?)),
+            Compiler::InThisProcess => Ok(None),
+        }
     }
 
     /// [`PluginRuntime::load`] of a file.

@@ -115,6 +115,37 @@ fn x12_files_of_the_home_are_private_whatever_the_umask_and_what_is_built_is_not
     assert!(files > 3, "{files} files");
 }
 
+/// X11: building runs code of the author, and that finds no secret in its environment.
+#[test]
+fn x11_a_build_script_finds_no_secret_in_its_environment() {
+    let home = Home::new();
+    let project = home.dir.path().join("project");
+    std::fs::create_dir_all(project.join("src")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(project.join(name), text).unwrap();
+    write(
+        "Cargo.toml",
+        "[package]\nname = \"nosy\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[lib]\ncrate-type = [\"cdylib\"]\n[workspace]\n",
+    );
+    write("src/lib.rs", "");
+    write("plugin.toml", "description = \"nosy\"\n");
+    write(
+        "build.rs",
+        "fn main() {\n    let all: String = std::env::vars().map(|(name, value)| format!(\"{name}={value}\\n\")).collect();\n    std::fs::write(\"seen\", all).unwrap();\n    panic!(\"enough is seen\");\n}\n",
+    );
+    let mut command = home.command(&["plugin", "build", "--offline", &text(&project)]);
+    command.env("ENTENTE_KEY", "canary-of-the-key").env("SHOP_API_KEY", "canary-of-the-shop");
+    command.env("SHOP_PASSWORD", "canary-of-the-password").env("DATABASE_URL", "canary-of-the-database");
+    command.env("CARGO_REGISTRY_TOKEN", "canary-of-the-registry");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("enough is seen"), "{said}");
+    let seen = std::fs::read_to_string(project.join("seen")).unwrap();
+    assert!(seen.contains("PATH=") && seen.contains("OUT_DIR="), "{seen}");
+    for forbidden in ["canary", "ENTENTE"] {
+        assert!(!seen.contains(forbidden), "{forbidden} in {seen}");
+    }
+}
+
 /// Without address space to reserve, plugins are compiled for on-demand allocation.
 #[cfg(target_os = "linux")]
 #[test]

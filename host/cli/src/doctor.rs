@@ -52,7 +52,9 @@ fn wrong(error: &anyhow::Error) -> (String, Vec<Remedy>) {
 
 /// How a plugin would be compiled; that there is no way matters to authors only.
 fn compiler() -> String {
-    let output = std::process::Command::new("rustc").args(["--print", "sysroot"]).output();
+    let mut rustc = std::process::Command::new("rustc");
+    crate::toolchain::clean(&mut rustc);
+    let output = rustc.args(["--print", "sysroot"]).output();
     let sysroot = output
         .ok()
         .filter(|output| output.status.success())

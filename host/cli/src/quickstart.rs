@@ -2,7 +2,7 @@
 
 use super::output::{Done, Usage, print_line};
 use super::{Context, key_variable, plugin, record_import, remedy, report, sync};
-use crate::toolchain::BuildOptions;
+use crate::toolchain::{BuildOptions, clean};
 use anyhow::Context as _;
 use entente::view::NoticeView;
 use entente::{NewIntegration, SecretText, Tenant};
@@ -267,6 +267,8 @@ fn start_crm(dir: &Path, key: &str) -> anyhow::Result<String> {
     let log =
         fs::File::create(&log_path).with_context(|| format!("{} cannot be written", log_path.display()))?;
     let mut command = Command::new(&crm);
+    // It needs no key of ours.
+    clean(&mut command);
     command
         .args(["--listen", "127.0.0.1:0", "--seed", "300", "--data"])
         .arg(dir.join("crm.json"))
@@ -318,11 +320,14 @@ fn stop(dir: &Path) -> anyhow::Result<bool> {
     let Ok(text) = fs::read_to_string(&file) else { return Ok(false) };
     let Ok(process) = text.trim().parse::<u32>() else { return Ok(false) };
     // The number may have gone to another process since.
-    let command = Command::new("ps").args(["-o", "args=", "-p", &process.to_string()]).output();
-    let ours = command.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("hello-crm"));
+    let mut ps = Command::new("ps");
+    clean(&mut ps);
+    let said = ps.args(["-o", "args=", "-p", &process.to_string()]).output();
+    let ours = said.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("hello-crm"));
     if ours {
-        let status =
-            Command::new("kill").arg(process.to_string()).status().context("the process cannot be ended")?;
+        let mut kill = Command::new("kill");
+        clean(&mut kill);
+        let status = kill.arg(process.to_string()).status().context("the process cannot be ended")?;
         if !status.success() {
             anyhow::bail!("the process {process} could not be ended; end it by hand");
         }

@@ -1,7 +1,7 @@
-//! What is taken from the environment of this process, and what must not reach the programs that it starts.
+//! What is taken from the environment of this process, and which part of it the programs get that it starts.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,67 +35,145 @@ pub(super) fn has_program(name: &str) -> bool {
     on_path(name).is_some()
 }
 
-/// Takes from the command what belongs to an outer build or to the compiler of the host.
-pub(super) fn clean(command: &mut Command) {
-    let nested = under_cargo();
-    for (name, _) in env::vars_os() {
-        if name.to_str().is_some_and(|name| leaks(name, nested)) {
-            command.env_remove(&name);
-        }
-    }
+/// Gives the command what compilers and package managers need of the environment, and nothing else: a build runs
+/// code of the plugin's author and of all its dependencies, and secrets often stand in variables.
+pub(crate) fn clean(command: &mut Command) {
+    give(command, env::vars_os(), under_cargo());
+}
+
+fn give(command: &mut Command, variables: impl IntoIterator<Item = (OsString, OsString)>, nested: bool) {
+    command.env_clear();
+    command.envs(
+        variables.into_iter().filter(|(name, _)| name.to_str().is_some_and(|name| passes(name, nested))),
+    );
     // The output is read by this program and shown as text.
     command.env("CARGO_TERM_COLOR", "never").env("CARGO_TERM_PROGRESS_WHEN", "never").env("LC_ALL", "C");
 }
 
-/// Whether a variable would change the plugin's build in a way that nobody asked for. Flags, wrappers and
-/// target folders are always meant for the host's compiler; which toolchain to use is the person's choice
-/// unless an outer cargo set it.
-fn leaks(name: &str, nested: bool) -> bool {
-    const CARGO_SETTINGS: [&str; 9] = [
-        "CARGO_HOME",
-        "CARGO_HTTP_",
-        "CARGO_NET_",
-        "CARGO_REGISTR",
-        "CARGO_TERM_",
-        "CARGO_SOURCE_",
-        "CARGO_LOG",
-        "CARGO_CACHE_",
-        "CARGO_BUILD_JOBS",
-    ];
-    const OF_A_BUILD: [&str; 15] = [
-        "RUSTFLAGS",
-        "RUSTDOCFLAGS",
-        "RUSTC_WRAPPER",
-        "RUSTC_WORKSPACE_WRAPPER",
-        "RUSTC_BOOTSTRAP",
-        "RUSTC_LINKER",
-        "OUT_DIR",
-        "TARGET",
-        "HOST",
-        "NUM_JOBS",
-        "OPT_LEVEL",
-        "PROFILE",
-        "MAKEFLAGS",
-        "MFLAGS",
-        "DEBUG",
-    ];
-    const OF_AN_OUTER_CARGO: [&str; 8] = [
-        "CARGO",
-        "RUSTC",
-        "RUSTDOC",
-        "RUSTUP_TOOLCHAIN",
-        "RUST_RECURSION_COUNT",
-        "LD_LIBRARY_PATH",
-        "DYLD_LIBRARY_PATH",
-        "DYLD_FALLBACK_LIBRARY_PATH",
-    ];
-    if OF_AN_OUTER_CARGO.contains(&name) {
-        return nested;
+/// What a build needs of the environment, by name. Which toolchain to use, where it keeps its files and how it reaches
+/// its registry is the person's choice; flags, wrappers and target folders are always meant for another compiler.
+const LISTED: [&str; 76] = [
+    // The user and the system.
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TZ",
+    "LANG",
+    "LANGUAGE",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "XDG_RUNTIME_DIR",
+    // Windows.
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "WINDIR",
+    "COMSPEC",
+    "PATHEXT",
+    "USERPROFILE",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "PROGRAMFILES(X86)",
+    "PROGRAMW6432",
+    "NUMBER_OF_PROCESSORS",
+    "PROCESSOR_ARCHITECTURE",
+    "INCLUDE",
+    "LIB",
+    "LIBPATH",
+    // macOS.
+    "SDKROOT",
+    "DEVELOPER_DIR",
+    "MACOSX_DEPLOYMENT_TARGET",
+    // The way to the registries.
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NIX_SSL_CERT_FILE",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "GIT_SSL_CAINFO",
+    // Rust.
+    "CARGO_HOME",
+    "CARGO_LOG",
+    "CARGO_BUILD_JOBS",
+    "RUSTUP_HOME",
+    "RUSTUP_DIST_SERVER",
+    "RUSTUP_DIST_ROOT",
+    "RUSTUP_UPDATE_ROOT",
+    "RUSTUP_AUTO_INSTALL",
+    "RUST_BACKTRACE",
+    // Compilers that crates with parts in C call.
+    "CC",
+    "CXX",
+    "AR",
+    "WASI_SDK_PATH",
+    "PKG_CONFIG_PATH",
+    // Python and JavaScript, and those who keep several versions of them.
+    "VIRTUAL_ENV",
+    "PYENV_ROOT",
+    "PYENV_VERSION",
+    "CONDA_PREFIX",
+    "NVM_DIR",
+    "NVM_BIN",
+    "FNM_DIR",
+    "VOLTA_HOME",
+    "ASDF_DIR",
+    "ASDF_DATA_DIR",
+    "MISE_DATA_DIR",
+    "PIP_CACHE_DIR",
+    "NPM_CONFIG_CACHE",
+    "NPM_CONFIG_PREFIX",
+];
+
+/// What begins like this is listed too.
+const LISTED_BEGINNINGS: [&str; 8] = [
+    "LC_",
+    "CARGO_HTTP_",
+    "CARGO_NET_",
+    "CARGO_REGISTRIES_",
+    "CARGO_REGISTRY_",
+    "CARGO_SOURCE_",
+    "CARGO_CACHE_",
+    "CARGO_TERM_",
+];
+
+/// What a person sets for the compiler, and an outer cargo for itself.
+const OF_A_TOOLCHAIN: [&str; 7] = [
+    "CARGO",
+    "RUSTC",
+    "RUSTDOC",
+    "RUSTUP_TOOLCHAIN",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+];
+
+/// Whether a build gets a variable. `nested`: this process was started by a cargo.
+fn passes(name: &str, nested: bool) -> bool {
+    // Some programs write them small, and to Windows it is all the same.
+    let name = name.to_ascii_uppercase();
+    // Registries have theirs in cargo's file of credentials, which cargo alone reads.
+    const SECRET: [&str; 4] = ["TOKEN", "SECRET", "PASSWORD", "_KEY"];
+    if SECRET.iter().any(|word| name.contains(word)) {
+        return false;
     }
-    if OF_A_BUILD.contains(&name) || name.starts_with("__CARGO") {
-        return true;
+    if OF_A_TOOLCHAIN.contains(&name.as_str()) {
+        return !nested;
     }
-    name.starts_with("CARGO") && !CARGO_SETTINGS.iter().any(|setting| name.starts_with(setting))
+    LISTED.contains(&name.as_str()) || LISTED_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
 }
 
 fn find_on_path(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
@@ -146,8 +224,8 @@ mod tests {
             "CARGO_INCREMENTAL",
             "RUSTC_BOOTSTRAP",
         ] {
-            assert!(leaks(name, false), "{name} when called from a shell");
-            assert!(leaks(name, true), "{name} when called from cargo");
+            assert!(!passes(name, false), "{name} when called from a shell");
+            assert!(!passes(name, true), "{name} when called from cargo");
         }
     }
 
@@ -157,22 +235,58 @@ mod tests {
             "CARGO_HOME",
             "CARGO_NET_OFFLINE",
             "CARGO_HTTP_PROXY",
-            "CARGO_REGISTRIES_X_TOKEN",
+            "CARGO_REGISTRIES_X_INDEX",
+            "https_proxy",
+            "LC_CTYPE",
+            "RUSTUP_DIST_SERVER",
             "CARGO_BUILD_JOBS",
             "PATH",
             "HOME",
             "RUSTUP_HOME",
         ] {
-            assert!(!leaks(name, false), "{name}");
-            assert!(!leaks(name, true), "{name}");
+            assert!(passes(name, false), "{name}");
+            assert!(passes(name, true), "{name}");
         }
     }
 
     #[test]
     fn the_toolchain_of_an_outer_cargo_is_not_that_of_the_plugin() {
         for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "LD_LIBRARY_PATH"] {
-            assert!(leaks(name, true), "{name}");
-            assert!(!leaks(name, false), "{name}");
+            assert!(!passes(name, true), "{name}");
+            assert!(passes(name, false), "{name}");
+        }
+    }
+
+    #[test]
+    fn x11_a_build_gets_what_is_listed_and_no_secret() {
+        let there = [
+            ("PATH", "/bin"),
+            ("ENTENTE_KEY", "canary"),
+            ("ENTENTE_HOME", "/home"),
+            ("SHOP_API_KEY", "canary"),
+            ("AWS_SECRET_ACCESS_KEY", "canary"),
+            ("GITHUB_TOKEN", "canary"),
+            ("DATABASE_URL", "canary"),
+            ("SSH_AUTH_SOCK", "canary"),
+            ("CARGO_REGISTRY_TOKEN", "canary"),
+            ("CARGO_REGISTRIES_X_TOKEN", "canary"),
+            ("CARGO_REGISTRIES_X_INDEX", "sparse+https://x.example.com/"),
+            ("no_proxy", "localhost"),
+        ];
+        for nested in [false, true] {
+            let mut command = Command::new("cargo");
+            command.env("SET_BEFORE", "canary");
+            give(&mut command, there.map(|(name, value)| (name.into(), value.into())), nested);
+            let given: Vec<&str> = command.get_envs().map(|(name, _)| name.to_str().unwrap()).collect();
+            let expected = [
+                "CARGO_REGISTRIES_X_INDEX",
+                "CARGO_TERM_COLOR",
+                "CARGO_TERM_PROGRESS_WHEN",
+                "LC_ALL",
+                "PATH",
+                "no_proxy",
+            ];
+            assert_eq!(given, expected);
         }
     }
 

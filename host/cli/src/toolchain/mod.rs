@@ -40,6 +40,7 @@ use crate::whole_file::target;
 use entente_plugin::Manifest;
 
 pub(crate) use component::{FOLDER, as_component};
+pub(crate) use environment::clean;
 pub use error::BuildError;
 pub(crate) use manifest::add_manifest;
 pub use progress::Progress;

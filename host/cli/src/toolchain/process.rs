@@ -1,5 +1,6 @@
 //! Runs a program to its end, line by line, with a limit in time if it may hang.
 
+use super::environment;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -127,7 +128,9 @@ fn stop(child: &mut Child, group: bool) {
     if group && cfg!(unix) {
         // The shell's own `kill`: a small system may not have the program, and calling the system directly is
         // unsafe code.
-        let _ = Command::new("sh")
+        let mut shell = Command::new("sh");
+        environment::clean(&mut shell);
+        let _ = shell
             .args(["-c", "kill -s KILL -- \"-$1\"", "sh", &child.id().to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -124,6 +124,7 @@ fn python(dir: &Path, world: &World, made: &Path) -> Result<Command, BuildError>
         ],
     })?;
     let mut command = Command::new(program);
+    environment::clean(&mut command);
     command.arg("--wit-path").arg(world.wit()).args(["--world", &world.name, "componentize"]);
     command.arg("--python-path").arg(dir).arg("--output").arg(made).arg(PYTHON_APP).current_dir(dir);
     // What went wrong in Python is what helps, and not where in the tool.
@@ -156,6 +157,7 @@ fn javascript(
         ],
     })?;
     let mut command = Command::new(node);
+    environment::clean(&mut command);
     command.args(["--input-type=module", "--eval", SCRIPT, "--"]).arg(source).arg(world.wit());
     command.arg(&world.name).arg(made).arg(if http { "http" } else { "no-http" }).current_dir(dir);
     Ok(command)

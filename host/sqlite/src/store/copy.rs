@@ -1,6 +1,6 @@
 //! Copies of a database: online backup, and validation of a database file that came from elsewhere.
 
-use super::{BUSY_TIMEOUT, Store, StoreError, migrations};
+use super::{BUSY_TIMEOUT, Store, StoreError, make_private, migrations};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
@@ -25,8 +25,11 @@ impl Store {
     /// Where the file is no database, or the copy cannot be written.
     pub fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
         let write = |why: String| StoreError::Copy { path: to.to_owned(), why };
+        let connection = open_as_it_is(from)?;
+        // SQLite writes into an empty file, and refuses any other.
+        make_private(to).map_err(|error| write(error.to_string()))?;
         let to = to.to_str().ok_or_else(|| write("its path is no text".to_owned()))?;
-        open_as_it_is(from)?.execute("VACUUM INTO ?1", [to]).map_err(|error| write(error.to_string()))?;
+        connection.execute("VACUUM INTO ?1", [to]).map_err(|error| write(error.to_string()))?;
         Ok(())
     }
 

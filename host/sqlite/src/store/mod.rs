@@ -16,7 +16,9 @@ pub use unit::StoreUnit;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -56,8 +58,20 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let open =
             |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
+        make_private(path)
+            .map_err(|error| StoreError::Open { path: path.to_owned(), why: error.to_string() })?;
         let connection = Connection::open(path).map_err(open)?;
         Self::prepare(connection, path)
+    }
+
+    /// The files of the database at this path: itself, its log and the index of that. SQLite gives the others the
+    /// rights that the first one has.
+    pub fn files(path: &Path) -> [PathBuf; 3] {
+        ["", "-wal", "-shm"].map(|suffix| {
+            let mut file = path.as_os_str().to_owned();
+            file.push(suffix);
+            PathBuf::from(file)
+        })
     }
 
     /// A store in memory, for tests.
@@ -185,5 +199,17 @@ impl Store {
     /// Where the database is locked by another process for too long.
     pub async fn begin(&self) -> Result<StoreUnit, StoreError> {
         StoreUnit::begin(Arc::clone(&self.connection).lock_owned().await, self.wal.clone())
+    }
+}
+
+/// Makes an empty file that only its user can read, unless there is one: SQLite would leave that to the umask.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }

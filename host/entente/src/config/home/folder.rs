@@ -161,8 +161,43 @@ impl Home {
             make_folder(folder).map_err(|error| io(folder, "made", &error))?;
         }
         self.refuse_exposed(&self.tenant_folder(tenant))?;
+        self.make_private(&path)?;
         Ok(Store::open(&path)?)
     }
+
+    /// Refuses a database that other users can change, and keeps one from them that they can read.
+    fn make_private(&self, database: &Path) -> Result<(), ConfigError> {
+        for file in Store::files(database) {
+            self.refuse_exposed(&file)?;
+            keep_from_others(&file).map_err(|error| io(&file, "made private", &error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes all rights of others from a file, if it is there.
+#[cfg(unix)]
+fn keep_from_others(file: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = match fs::metadata(file) {
+        Ok(found) => found.permissions().mode() & 0o777,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    tracing::warn!(file = %file.display(), "others could read it (mode {mode:03o}); it is for its user alone now");
+    match fs::set_permissions(file, fs::Permissions::from_mode(mode & 0o700)) {
+        // SQLite removes its log when it closes the database, and another process may do that now.
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_from_others(_file: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Creates a folder and its parents, accessible to this user only.
@@ -231,6 +266,7 @@ mod tests {
             path.join("tenants"),
             path.join("tenants/default"),
             home.key_file(),
+            home.database("default"),
         ] {
             fs::set_permissions(&place, fs::Permissions::from_mode(0o777)).unwrap();
             let said = opened().unwrap_err().to_string().replace(&name, "DIR");
@@ -241,6 +277,37 @@ mod tests {
             fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();
             opened().unwrap();
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn x13_a_database_that_others_can_read_is_kept_from_them_and_one_that_they_can_change_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let database = home.database("default");
+        let open = home.open_store().unwrap();
+        let files = Store::files(&database);
+        let modes = || files.each_ref().map(|file| fs::metadata(file).unwrap().permissions().mode() & 0o777);
+        assert_eq!(modes(), [0o600; 3], "as they are made, with log and index");
+        let set = |file: &Path, mode| fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+        set(&home.tenant_folder("default"), 0o755);
+        for file in &files {
+            set(file, 0o644);
+            home.open_store().unwrap();
+            assert_eq!(modes(), [0o600; 3]);
+            set(file, 0o666);
+            let said = home.open_store().unwrap_err().to_string();
+            assert!(
+                said.contains("can be changed by others (mode 666)") && said.contains("chmod go-w"),
+                "{said}"
+            );
+            set(file, 0o600);
+        }
+        drop(open);
+        let copy = folder.path().join("copy.db");
+        Store::copy(&database, &copy).unwrap();
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[cfg(unix)]

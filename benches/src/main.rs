@@ -45,6 +45,10 @@ fn names() -> clap::builder::PossibleValuesParser {
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Some rows have plugins compiled in a process of its own, which is this program.
+    if let Some(code) = entente_plugin::answer_as_compiler(std::env::args_os()) {
+        return code;
+    }
     let arguments = Arguments::parse();
     let done = match (arguments.workload, arguments.times) {
         (Some(workload), Some(times)) => workload.run(times),

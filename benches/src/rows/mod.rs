@@ -4,6 +4,7 @@ mod beside;
 mod binary;
 mod changes;
 mod component;
+mod crowd;
 mod first_sync;
 mod full;
 mod judge;
@@ -43,7 +44,7 @@ impl fmt::Debug for dyn Row {
 }
 
 /// All rows, in the order of the table.
-pub const ALL: [&dyn Row; 15] = [
+pub const ALL: [&dyn Row; 16] = [
     &first_sync::FirstSync,
     &peers::Peers,
     &changes::NoChange,
@@ -51,6 +52,7 @@ pub const ALL: [&dyn Row; 15] = [
     &full::Full,
     &component::Component,
     &beside::Beside,
+    &crowd::Crowd,
     &page_call::PageCalls,
     &plugin_start::PluginStart,
     &judge::Judge,

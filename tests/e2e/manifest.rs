@@ -35,6 +35,50 @@ fn add(world: &World, options: &[&str]) -> Output {
     world.run_with(&[&args, options].concat(), format!("{CANARY}\n"))
 }
 
+#[test]
+fn x8_what_a_plugin_called_is_listed() {
+    let world = World::new();
+    world.sync(&[]).well();
+    let page = world.run(&["integration", "calls", "HelloWorld", "--json"]).well().json();
+    let rows = page["rows"].as_array().unwrap();
+    assert_eq!(page["total"], json!(rows.len()));
+    assert!(rows.len() > 3, "{page}");
+    let to = world.url.clone();
+    assert!(rows.iter().all(|row| row["to"] == json!(to) && row["left"] == json!(true)), "{page}");
+    let times: Vec<&str> = rows.iter().map(|row| row["at"].as_str().unwrap()).collect();
+    assert!(times.is_sorted_by(|one, next| one >= next), "newest first: {times:?}");
+
+    // By the page, the same.
+    let mut by_page = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let mut args = vec!["integration", "calls", "HelloWorld", "--json", "--limit", "2"];
+        if let Some(after) = &after {
+            args.extend(["--after", after]);
+        }
+        let page = world.run(&args).well().json();
+        by_page.extend(page["rows"].as_array().unwrap().clone());
+        match page["next"].as_str() {
+            Some(next) => after = Some(next.to_owned()),
+            None => break,
+        }
+    }
+    assert_eq!(&by_page, rows);
+
+    world.run(&["integration", "grant", "HelloWorld", "--no-http", &world.url]).well();
+    world.sync(&[]);
+    let denied = world.run(&["integration", "calls", "HelloWorld", "--denied"]).well();
+    denied.says(&["not sent", "denied: grant", &to]);
+    let since = world.run(&["integration", "calls", "HelloWorld", "--sent", "--since", "2100-01-01"]).well();
+    since.says(&["no call of HelloWorld is written down"]);
+    world.run(&["integration", "calls", "HelloWorld", "--since", "soon"]).fails(2, &["--since"]);
+    world.run(&["integration", "calls", "Nobody"]).fails(1, &["unknown integration 'Nobody'"]);
+
+    // They are kept longer than the integration, and go with the tenant.
+    world.run(&["integration", "remove", "HelloWorld", "--with-syncs"]).well();
+    world.run(&["integration", "calls", "HelloWorld", "--denied"]).well().says(&["denied: grant"]);
+}
+
 const PERSON: &str = "[[object]]\nname = \"person\"\nreads = [\"first_name\", \"last_name\", \"email\"]\n\
                       writes = [\"email\"]\nreason = \"the people\"\n";
 

@@ -1,6 +1,7 @@
 //! `entente integration`: configured plugins, their settings, secrets and grants.
 
 use super::Context;
+use super::integration_calls::{self, CallsArgs};
 use super::integration_grant::{self, GrantArgs};
 use super::output::{Done, Output, Usage, table};
 use super::remedy::{self, Advised};
@@ -80,6 +81,9 @@ pub(super) enum IntegrationCommand {
     },
     /// Integrations with their settings and grants; of secrets only the names
     List,
+    /// The HTTP calls of its plugin that left this host and those that did not, newest first; old and equal ones are counted by
+    /// day
+    Calls(CallsArgs),
 }
 
 /// Options of `integration add`.
@@ -253,6 +257,7 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
         }
         IntegrationCommand::Remove { name, with_syncs } => remove(name, with_syncs, context).await,
         IntegrationCommand::List => list(context).await,
+        IntegrationCommand::Calls(args) => integration_calls::run(args, context).await,
     }
 }
 

@@ -10,6 +10,7 @@ mod doctor;
 #[doc(hidden)]
 pub mod fuzzing;
 mod integration;
+mod integration_calls;
 mod integration_grant;
 mod judge;
 mod link;

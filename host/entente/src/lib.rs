@@ -40,7 +40,8 @@ pub use grants::{
 };
 pub use host::{Host, HostOptions};
 pub use tenant::{
-    ArchiveError, Archived, Changed, Content, Granted, IntegrationChange, LinkOptions, LinkRefused, Linked,
-    LinkedField, LoggedLine, NewIntegration, PluginFiles, Rebind, Rebound, RecordName, Removed, RerunError,
-    RestoreOptions, Restored, Retried, RetriedAll, Tenant, TenantError, Upgraded, WaitingConflict,
+    ArchiveError, Archived, CallFilter, Changed, Content, Granted, IntegrationChange, LinkOptions,
+    LinkRefused, Linked, LinkedField, LoggedLine, NewIntegration, PluginFiles, Rebind, Rebound, RecordName,
+    Removed, RerunError, RestoreOptions, Restored, Retried, RetriedAll, Tenant, TenantError, Upgraded,
+    WaitingConflict,
 };

@@ -8,8 +8,8 @@ use crate::config::{
 use crate::grants::{GrantRefused, IntegrationNotice};
 use egress::StoredBudget;
 use entente_plugin::{
-    Audit, CacheMacKey, CallBudget, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest,
-    PluginConfig, PluginExchange, PluginRuntime, SettingError, TenantAccount, UnknownLimit,
+    CacheMacKey, CallBudget, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest, PluginConfig,
+    PluginExchange, PluginRuntime, SettingError, TenantAccount, UnknownLimit,
 };
 use entente_sqlite::{Hub, HubError, SqliteLedger, Store, StoreError};
 use entente_sync::{
@@ -25,6 +25,8 @@ use tokio::sync::OnceCell;
 mod apply;
 mod archive;
 mod asked;
+mod book;
+mod books;
 mod connections;
 mod egress;
 mod export;
@@ -40,7 +42,8 @@ mod restore;
 mod settings;
 
 pub use archive::{ArchiveError, Archived, Content};
-pub use egress::{LoggedLine, PluginFiles};
+pub use books::{CallFilter, LoggedLine, PluginFiles};
+pub(crate) use books::{KeptCall, OTHERS};
 pub(crate) use export::blocking;
 pub use integrations::{Changed, Granted, IntegrationChange, NewIntegration, Upgraded};
 pub use link::{LinkOptions, LinkRefused, Linked, LinkedField};
@@ -282,8 +285,8 @@ pub struct Tenant {
     account: OnceCell<Arc<TenantAccount>>,
     /// The call budgets of its integrations.
     budget: Arc<dyn CallBudget>,
-    /// The audit log of its plugins' HTTP calls.
-    audit: Arc<dyn Audit>,
+    /// The books of its plugins: their HTTP calls and log lines.
+    books: PluginFiles,
 }
 
 /// The plugin runtime, started on demand.
@@ -344,7 +347,7 @@ impl Tenant {
         Ok(Self {
             account: OnceCell::new(),
             budget: Arc::new(StoredBudget { store: store.clone(), clock: Arc::clone(&clock) }),
-            audit: Arc::new(PluginFiles::new(&folder, Arc::clone(&clock))),
+            books: PluginFiles::new(&folder, Arc::clone(&clock)),
             ledger: Arc::new(SqliteLedger::new(store.clone())),
             hub,
             configuration,
@@ -485,8 +488,8 @@ impl Tenant {
             }
         };
         let settings = settings::checked(integration, &plugin.inspection().manifest)?;
-        let (account, budget, audit) =
-            (self.account().await?, Arc::clone(&self.budget), Arc::clone(&self.audit));
+        let (account, budget) = (self.account().await?, Arc::clone(&self.budget));
+        let audit = Arc::new(self.books.within(&limits));
         let config = connections::plugin_config(integration, &settings, secrets, state, limits)?;
         Ok(plugin.exchange(PluginConfig { account, budget, audit, ..config }))
     }
@@ -564,8 +567,8 @@ impl Tenant {
         Ok(())
     }
 
-    /// The log lines of these exchanges' plugins during a run, oldest first; a tenant keeps its last 8 to 16
-    /// MiB.
+    /// The log lines of these exchanges' plugins during a run, oldest first, as far as they are kept (limits `book-bytes` and
+    /// `book-days`).
     ///
     /// # Errors
     /// Where the file cannot be read.
@@ -584,11 +587,27 @@ impl Tenant {
                 None => self.clock.now(),
             },
         };
-        egress::logged(&folder, exchanges, run.started, until).map_err(|why| TenantError::Io {
-            path: folder.join("log.jsonl"),
-            doing: "read",
-            why,
-        })
+        let read = books::logged(&folder, exchanges, run.started, until);
+        read.map_err(|why| TenantError::Io { path: folder.join("books"), doing: "read", why })
+    }
+
+    /// The calls of an integration's plugin that are still kept, newest first, and whether each left the host.
+    pub(crate) async fn kept_calls(
+        &self,
+        integration: &str,
+        filter: CallFilter,
+    ) -> Result<Vec<books::CallEntry>, TenantError> {
+        let folder = self.configuration.home().tenant_folder(self.name());
+        self.books.flush();
+        let keep = (book::Keep::of(&self.limits().await?), self.clock.now());
+        let (place, name) = (folder.clone(), integration.to_owned());
+        let read = blocking(move || books::calls(&place, &name, filter, keep)).await?;
+        let there = read.map_err(|why| TenantError::Io { path: folder.join("books"), doing: "read", why })?;
+        match there {
+            Some(calls) => Ok(calls),
+            // What one did that was removed is still kept.
+            None => Ok(self.configuration.integration(integration).await.map(|_| Vec::new())?),
+        }
     }
 
     /// The manifest of a component.

@@ -276,6 +276,14 @@ limits! {
         "Syncs of the tenant at the same time, in all processes together."
     secret_matches "secret-matches" Count = 100, at most 10_000;
         "Comparisons with a secret in one call, so that it cannot be guessed."
+    secret_hits "secret-hits" Count = 20, at most 10_000;
+        "Places of one answer in which a secret is found and masked. A remote system that repeats a request has it once or twice; an answer full of guesses would tell the plugin which of them is right."
+    book_bytes "book-bytes" Bytes = 8 * MIB, at most 1024 * MIB;
+        "Size of a book: of the calls of one integration that left the host, of those that did not, of its log lines. 8 MiB are 25000 calls with a line each; older ones are counted by day, and the days take as much again."
+    book_days "book-days" Count = 90, at most 3650;
+        "Days that a line of a book is kept. Three months are what auditors usually ask for."
+    book_kinds "book-kinds" Count = 60, at most 10_000;
+        "Kinds of calls or lines of one day that are counted apart in a book; further ones are counted together, by host. So many with the longest names fit into 8 MiB for 90 days: nothing that a plugin does pushes a day out."
     http_parallel "http-parallel" Count = 4, at most 64;
         "Requests of one integration at the same time; further ones wait."
     tenant_http_parallel "tenant-http-parallel" Count = 16, at most 1024;

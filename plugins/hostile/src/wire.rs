@@ -13,6 +13,16 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
     match name {
         "use-after-drop" => use_after_drop(),
         "many-headers" => many_headers(),
+        "pieces" => pieces(),
+        "oracle" => oracle(),
+        "method" => told(fetch(Method::Other(setting("text")), &setting("url"), &[], &[])),
+        "other-request" => told(fetch(
+            Method::Get,
+            &setting("url"),
+            &[(setting("text").as_str(), secrets::use_("key")?.as_str())],
+            &[],
+        )),
+        "denied-flood" => denied_flood(),
         "header" => told(fetch(Method::Get, &setting("url"), &[(setting("text").as_str(), "own")], &[])),
         "two-lengths" => told(fetch(
             Method::Post,
@@ -79,6 +89,49 @@ fn trailers() -> Result<(), Error> {
     let answer = future.get().and_then(Result::ok).ok_or_else(|| wrong("no answer"))?;
     let status = answer.map_err(|code| wrong(&format!("{code:?}")))?.status();
     Err(error("told", status.to_string()))
+}
+
+/// Asks for an answer in pieces of four bytes, and tells what they are together.
+fn pieces() -> Result<(), Error> {
+    let bearer = format!("Bearer {}", secrets::use_("key")?);
+    let mut whole = String::new();
+    for piece in 0..12 {
+        let range = format!("bytes={}-{}", piece * 4, piece * 4 + 3);
+        let name = setting("text");
+        let headers =
+            [("authorization", bearer.as_str()), (name.as_str(), range.as_str()), ("if-range", "x")];
+        match fetch(Method::Get, &setting("url"), &headers, &[]) {
+            Ok(answer) => whole.push_str(&String::from_utf8_lossy(&answer.body)),
+            Err(reason) => return Err(error("unavailable", format!("{whole} {reason}"))),
+        }
+    }
+    Err(error("told", whole))
+}
+
+/// Has a thousand guesses given back, and tells which of them came masked.
+fn oracle() -> Result<(), Error> {
+    let count: usize = setting("count").parse().unwrap_or(1000);
+    let guesses: String = (0..count).map(|guess| format!("{:06} ", 470_000 + guess)).collect();
+    match fetch(Method::Post, &setting("url"), &[], guesses.as_bytes()) {
+        Ok(answer) => {
+            let body = String::from_utf8_lossy(&answer.body).into_owned();
+            let missing = guesses.split(' ').filter(|guess| !body.contains(guess)).collect::<Vec<_>>();
+            Err(error("told", format!("{} of {} bytes: {missing:?}", answer.status, body.len())))
+        }
+        Err(reason) => Err(error("unavailable", reason)),
+    }
+}
+
+/// Calls once what it may call, and then 1,990 times what it may not, which could push that call out of the books.
+fn denied_flood() -> Result<(), Error> {
+    let first = fetch(Method::Get, &setting("url"), &[], &[])
+        .map_or_else(|reason| reason, |answer| answer.status.to_string());
+    let mut denied = 0;
+    for n in 0..1990 {
+        let other = format!("{}/{}", setting("elsewhere"), "x".repeat(n % 20));
+        denied += usize::from(fetch(Method::Get, &other, &[], &[]).is_err());
+    }
+    Err(error("told", format!("{first}, and {denied} denied")))
 }
 
 /// Sends what it was given to its own account with the same remote system.

@@ -405,14 +405,17 @@ async fn hostile_calls_are_written_down_without_what_is_nobodys_business() {
     attack(few).await;
     assert_eq!(server.requests().len(), 3);
 
-    let written = std::fs::read_to_string(folder.path().join("egress.jsonl")).unwrap();
+    let digest = plugin.inspection().digest.clone();
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("books/shop").join(name)).unwrap();
+    let (sent, denied) = (read("sent.jsonl"), read("denied.jsonl"));
+    let written = format!("{sent}{denied}");
     for secret in [super::SECRET, "Zm9v-tell", "entente-secret", "ann@", "authorization", "email"] {
         assert!(!written.contains(secret), "{secret} in {written}");
     }
     let shown = written.lines().map(|line| {
         let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(line["at"].is_string() && line["ms"].is_number(), "{line}");
-        assert_eq!(line["plugin"], plugin.inspection().digest.as_str());
+        assert_eq!(line["plugin"], digest.as_str());
         let line = line.as_object_mut().unwrap();
         for changing in ["at", "ms", "plugin"] {
             line.remove(changing);
@@ -420,11 +423,45 @@ async fn hostile_calls_are_written_down_without_what_is_nobodys_business() {
         serde_json::to_string(line).unwrap().replace(&server.url, "http://SERVER")
     });
     insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @r#"
-    {"bytes_in":30,"bytes_out":0,"integration":"shop","method":"GET","path":"/path","status":200,"tenant":"acme","to":"http://SERVER"}
-    {"bytes_in":30,"bytes_out":0,"integration":"shop","method":"GET","path":"/path","status":200,"tenant":"acme","to":"http://SERVER"}
-    {"bytes_in":0,"bytes_out":0,"denied":"secret","error":"http-request-denied","integration":"shop","method":"GET","path":"/path","tenant":"acme","to":"http://SERVER"}
-    {"bytes_in":0,"bytes_out":0,"denied":"grant","error":"http-request-denied","integration":"shop","method":"GET","path":"/people/*/*","tenant":"acme","to":"http://SERVER"}
-    {"bytes_in":0,"bytes_out":0,"denied":"http-requests","error":"connection-limit-reached","integration":"shop","method":"GET","path":"/path","tenant":"acme","to":"http://SERVER"}
-    {"bytes_in":30,"bytes_out":0,"integration":"shop","method":"GET","path":"/path","status":200,"tenant":"acme","to":"http://SERVER"}
+    {"bytes_in":30,"bytes_out":0,"integration":"shop","method":"GET","path":"/path","status":200,"to":"http://SERVER"}
+    {"bytes_in":30,"bytes_out":0,"integration":"shop","method":"GET","path":"/path","status":200,"to":"http://SERVER"}
+    {"bytes_in":30,"bytes_out":0,"integration":"shop","method":"GET","path":"/path","status":200,"to":"http://SERVER"}
+    {"bytes_in":0,"bytes_out":0,"denied":"secret","error":"http-request-denied","integration":"shop","method":"GET","path":"/path","to":"http://SERVER"}
+    {"bytes_in":0,"bytes_out":0,"denied":"grant","error":"http-request-denied","integration":"shop","method":"GET","path":"/people/*/*","to":"http://SERVER"}
+    {"bytes_in":0,"bytes_out":0,"denied":"http-requests","error":"connection-limit-reached","integration":"shop","method":"GET","path":"/path","to":"http://SERVER"}
     "#);
+}
+
+#[tokio::test]
+async fn x8_hostile_calls_push_nothing_out_of_the_books() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { book_bytes: 16 << 10, ..Limits::default() };
+    let file = Arc::new(PluginFiles::new(folder.path(), Arc::new(SystemClock)).within(&limits));
+    let server = Server::start(|_| answer("200 OK", &[], b"hello")).await;
+    let plugin = loaded().await;
+    // Two integrations of one tenant: what one is denied is not in the book of the other.
+    for (integration, attack) in [("quiet", "http"), ("shop", "denied-flood"), ("shop", "denied-flood")] {
+        let settings = [("attack", attack), ("elsewhere", "https://evil.example.com")];
+        let mut config = PluginConfig { audit: file.clone(), ..granted(&settings, &server) };
+        config.integration = integration.to_owned();
+        let error = report(&plugin.exchange(config)).await.unwrap_err();
+        if integration == "shop" {
+            assert_eq!(error.reason.split(';').next().unwrap(), "200, and 1990 denied");
+        }
+    }
+    drop((plugin, file));
+    let lines = |name: &str| {
+        let text = std::fs::read_to_string(folder.path().join("books").join(name)).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.collect::<Vec<serde_json::Value>>()
+    };
+    assert_eq!((lines("quiet/sent.jsonl").len(), lines("shop/sent.jsonl").len()), (1, 2));
+    let denied: Vec<_> = ["denied.days.jsonl", "denied.1.jsonl", "denied.jsonl"]
+        .iter()
+        .flat_map(|name| lines(&format!("shop/{name}")))
+        .collect();
+    let count: u64 = denied.iter().map(|line| line["count"].as_u64().unwrap_or(1)).sum();
+    assert_eq!(count, 2 * 1990, "each is counted");
+    assert!(denied.len() < 400, "and few are written: {}", denied.len());
+    assert!(lines("quiet/denied.jsonl").is_empty());
 }

@@ -36,6 +36,7 @@ pub use error::{ConfigError, FileError, Notice, Position, Problem, Problems};
 pub use file::form::File;
 pub use home::components::digest_of;
 pub(crate) use home::components::is_digest;
+pub(crate) use home::folder::make_folder;
 pub use home::folder::{DEFAULT_TENANT, Home};
 pub use home::key::SealingKey;
 pub use home::tenants::{HomeLock, NewTenant};

@@ -8,6 +8,7 @@
 //!
 //! [`RecordName`]: crate::RecordName
 
+mod call;
 mod change;
 mod conflict;
 mod differing;
@@ -30,6 +31,7 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
+pub use call::CallView;
 pub use change::{ChangeView, ChangedFieldView};
 pub use conflict::{ClaimView, ConflictView, SettledView};
 pub use differing::{DifferingField, DifferingView};

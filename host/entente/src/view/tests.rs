@@ -478,11 +478,48 @@ async fn add_integrations(world: &World, examples: &mut Examples) {
             without_identifiers: 0,
         },
     );
+    examples.add("integration calls", &calls());
     let removed = RemovedIntegrationView {
         integration: "HelloWorld".to_owned(),
         syncs: configuration.remove_integration("HelloWorld", true).await.unwrap(),
     };
     examples.add("integration remove", &removed);
+}
+
+/// A call that left the host, and denials that were counted.
+fn calls() -> Page<CallView> {
+    let text = |text: &str| Some(text.to_owned());
+    let sent = CallView {
+        at: at(9),
+        last: None,
+        count: 1,
+        left: true,
+        plugin: text("5e5e5e5e"),
+        method: text("GET"),
+        to: text("https://crm.example.com:443"),
+        path: text("/v1/people/*"),
+        status: Some(200),
+        error: None,
+        denied: None,
+        bytes_out: 0,
+        bytes_in: 512,
+        ms: 42,
+        number: 0,
+    };
+    let denied = CallView {
+        at: at(3),
+        last: Some(at(8)),
+        count: 1990,
+        left: false,
+        to: text("https://evil.example:443"),
+        status: None,
+        error: text("http-request-denied"),
+        denied: text("grant"),
+        bytes_in: 0,
+        ms: 0,
+        ..sent.clone()
+    };
+    Page { rows: vec![sent, denied], next: None, total: Some(2) }
 }
 
 /// What a plugin asks for, with this besides.

@@ -61,9 +61,13 @@ pub struct HttpCall<'a> {
     /// stopped or did not read the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a str>,
-    /// The reason of a denial: `grant`, `address`, `secret`, or the name of a limit.
+    /// The reason of a denial: `manifest`, `grant`, `address`, `secret`, `header`, `method`, `piece`, `retry-after`, or the name of
+    /// a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub denied: Option<&'a str>,
+    /// Whether the request left this host. One that was denied, or given up before it was sent, did not.
+    #[serde(skip)]
+    pub left: bool,
     /// Bytes of the request body.
     pub bytes_out: u64,
     /// Bytes of the response body.
@@ -96,6 +100,7 @@ pub(crate) struct AuditEntry {
     status: Option<u16>,
     error: Option<String>,
     denied: Option<&'static str>,
+    left: bool,
     bytes_out: u64,
     bytes_in: u64,
     whole: bool,
@@ -113,6 +118,7 @@ impl AuditEntry {
             status: None,
             error: None,
             denied: None,
+            left: false,
             bytes_out: 0,
             bytes_in: 0,
             whole: false,
@@ -131,8 +137,16 @@ impl AuditEntry {
         self.denied = Some(by);
     }
 
+    /// The request is on its way, with a body of so many bytes.
     pub(crate) fn sent(&mut self, bytes: u64) {
+        self.left = true;
         self.bytes_out = bytes;
+    }
+
+    /// The request that was on its way did not leave: its host is at an address that is not allowed.
+    pub(crate) fn kept_back(&mut self) {
+        self.left = false;
+        self.bytes_out = 0;
     }
 
     pub(crate) fn answered(&mut self, status: u16) {
@@ -177,6 +191,7 @@ impl Drop for AuditEntry {
             status: self.status,
             error: self.error.as_deref().or(given_up),
             denied: self.denied,
+            left: self.left,
             bytes_out: self.bytes_out,
             bytes_in: self.bytes_in,
             duration: self.began.elapsed(),

@@ -500,6 +500,7 @@ impl Prepared {
             let error = connect_error(&error, &self.url, &self.notices);
             if matches!(error, Error::HttpRequestDenied) {
                 self.entry.denied("address");
+                self.entry.kept_back();
             }
             error
         })?;

@@ -201,7 +201,7 @@ fn keep_from_others(_file: &Path) -> std::io::Result<()> {
 }
 
 /// Creates a folder and its parents, accessible to this user only.
-pub(super) fn make_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_folder(path: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

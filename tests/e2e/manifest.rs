@@ -31,8 +31,72 @@ const SETTINGS: &str = "[[setting]]\nname = \"page\"\nkind = \"integer\"\nreason
                         [[setting]]\nname = \"colour\"\nchoices = [\"green\", \"blue\"]\nreason = \"paint\"\n";
 
 fn add(world: &World, options: &[&str]) -> Output {
-    let args = ["integration", "add", "Narrow", "--plugin", "narrow", "--secret", "api-key", "--grant-all"];
+    // The server of a test is at an address of this machine, which is granted by its name only.
+    let args = [
+        "integration",
+        "add",
+        "Narrow",
+        "--plugin",
+        "narrow",
+        "--secret",
+        "api-key",
+        "--grant-all",
+        "--http",
+        &world.url,
+    ];
     world.run_with(&[&args, options].concat(), format!("{CANARY}\n"))
+}
+
+#[test]
+fn x10_what_grant_all_grants_is_printed_and_no_address_of_this_machine_is_among_it() {
+    let world = unconnected();
+    narrow(
+        &world,
+        "",
+        "[[host]]\naddress = \"https://[::ffff:a9fe:a9fe]:443\"\nreason = \"metrics\"\n\
+                        [[host]]\naddress = \"https://аpi.mailchimp.com\"\nreason = \"the API\"\n",
+    );
+    let inspected = world.run(&["plugin", "inspect", &text(&world.dir.path().join("narrow.wasm"))]).well();
+    let lookalike = "https://xn--pi-6kc.mailchimp.com (reads аpi.mailchimp.com, with letters of Cyrillic and Latin in one word: it may \
+                     pass for another name)";
+    let metadata = "https://169.254.169.254:443 (link-local, as metadata services are)";
+    inspected.says(&[&format!("sends requests to {metadata}"), &format!("sends requests to {lookalike}")]);
+
+    let url = format!("url={}", world.url);
+    let add = |options: &[&str]| {
+        let args = [
+            "integration",
+            "add",
+            "Narrow",
+            "--plugin",
+            "narrow",
+            "--secret",
+            "api-key",
+            "--grant-all",
+            "--set",
+            &url,
+        ];
+        world.run_with(&[&args, options].concat(), format!("{CANARY}\n"))
+    };
+    // Not granted, and the way to grant it is said.
+    let local =
+        format!("{} is this machine: it is not granted with everything else, only by its name", world.url);
+    add(&[]).fails(1, &[&local, &format!("--http {}", world.url)]);
+    let added = add(&["--http", &world.url]).well();
+    added.says(&[
+        &format!("Narrow may send requests to: {} (this machine), {lookalike}", world.url),
+        &format!("its secret api-key may be sent to: {} (this machine)", world.url),
+        "https://169.254.169.254:443 is link-local, as metadata services are: it is not granted with everything else",
+    ]);
+    let listed = world.run(&["integration", "list", "--json"]).well().json();
+    assert_eq!(listed[0]["grants"]["http"], json!([world.url, "https://xn--pi-6kc.mailchimp.com"]));
+    world.run(&["integration", "grant", "Narrow", "--all", "--json"]).well();
+    let listed = world.run(&["integration", "list", "--json"]).well().json();
+    assert_eq!(
+        listed[0]["grants"]["http"],
+        json!([world.url, "https://xn--pi-6kc.mailchimp.com"]),
+        "nor later"
+    );
 }
 
 #[test]
@@ -278,7 +342,7 @@ fn a_mapping_is_not_made_without_what_its_records_are_recognised_by() {
     );
     let url = format!("url={}", world.url);
     // What is printed keeps what was given.
-    let again = format!("--grant-all --set {url} --no-sync");
+    let again = format!("--grant-all --http {} --set {url} --no-sync", world.url);
     add(&world, &["--set", &url]).fails(
         1,
         &["person is left out: its records are recognised by email, which cannot be mapped", &again],

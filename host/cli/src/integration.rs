@@ -2,14 +2,14 @@
 
 use super::Context;
 use super::integration_calls::{self, CallsArgs};
-use super::integration_grant::{self, GrantArgs};
+use super::integration_grant::{self, GrantArgs, reach};
 use super::output::{Done, Output, Usage, table};
 use super::remedy::{self, Advised};
 use anyhow::Context as _;
 use entente::view::{
     AddedIntegrationView, ChangedIntegrationView, IntegrationView, NoticeView, RemovedIntegrationView,
 };
-use entente::{IntegrationChange, NewIntegration, Rebind, SecretText, TenantError};
+use entente::{Grants, IntegrationChange, NewIntegration, Rebind, SecretText, TenantError};
 use entente_core::Value;
 use entente_sync::Remedy;
 use std::collections::BTreeMap;
@@ -273,6 +273,12 @@ async fn add(args: AddArgs, context: &Context) -> anyhow::Result<Done> {
 
 fn added_text(added: &AddedIntegrationView) -> String {
     let mut text = format!("added the integration {}", added.integration.name);
+    let grants = &added.integration.grants;
+    if *grants != Grants::default() {
+        // What signs goes nowhere, and has no hosts.
+        let signs = |secret: &str| grants.secrets.get(secret).is_some_and(|grant| grant.hosts.is_empty());
+        text.push_str(&format!("\n{}", reach(&added.integration.name, grants, signs)));
+    }
     if let Some(sync) = &added.sync {
         for mapping in &sync.mappings {
             let (left, right) = (&mapping.objects.left, &mapping.objects.right);

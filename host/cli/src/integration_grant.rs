@@ -8,7 +8,7 @@ use super::remedy;
 use entente::view::{AskView, ChangedIntegrationView, GrantView, UpgradeView};
 use entente::{GrantRequest, Granted, Grants, SecretPlace, Upgraded};
 use entente_core::Value;
-use entente_plugin::{Manifest, SecretUse};
+use entente_plugin::{HttpGrant, Manifest, SecretUse};
 use entente_sync::Remedy;
 use std::collections::BTreeMap;
 
@@ -104,20 +104,39 @@ fn asks(sign: &str, asks: &[AskView]) -> String {
     asks.iter().map(|ask| format!("\n  {sign} {} ({})", ask.words, ask.reason)).collect()
 }
 
-/// What an integration may do.
-fn words(name: &str, manifest: &Manifest, grants: &Grants) -> String {
-    let hosts = if grants.http.is_empty() { "no host".to_owned() } else { grants.http.join(", ") };
+/// Hosts as they are granted, whatever way they were typed in, with what a person should know about them.
+fn shown_hosts(hosts: &[String]) -> String {
+    let shown = |host: &String| match host.parse::<HttpGrant>() {
+        Ok(grant) => match grant.remark() {
+            Some(remark) => format!("{grant} ({remark})"),
+            None => grant.to_string(),
+        },
+        // With a setting in it.
+        Err(_) => host.clone(),
+    };
+    hosts.iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
+/// What an integration may reach, and where its secrets may be sent.
+pub(super) fn reach(name: &str, grants: &Grants, signs: impl Fn(&str) -> bool) -> String {
+    let hosts = if grants.http.is_empty() { "no host".to_owned() } else { shown_hosts(&grants.http) };
     let mut text = format!("{name} may send requests to: {hosts}");
     for (secret, grant) in &grants.secrets {
-        let signs = manifest.secret(secret).is_some_and(|ask| ask.usage == SecretUse::Sign);
         text.push_str(&match grant.hosts.as_slice() {
-            _ if signs => format!("\nits secret {secret} may be used to sign"),
+            _ if signs(secret) => format!("\nits secret {secret} may be used to sign"),
             [] => format!(
                 "\nits secret {secret} may be sent nowhere yet; name a host with --secret {secret}=URL"
             ),
-            hosts => format!("\nits secret {secret} may be sent to: {}", hosts.join(", ")),
+            hosts => format!("\nits secret {secret} may be sent to: {}", shown_hosts(hosts)),
         });
     }
+    text
+}
+
+/// What an integration may do.
+fn words(name: &str, manifest: &Manifest, grants: &Grants) -> String {
+    let signs = |secret: &str| manifest.secret(secret).is_some_and(|ask| ask.usage == SecretUse::Sign);
+    let mut text = reach(name, grants, signs);
     match (grants.no_state, manifest.state.is_some()) {
         (true, _) => text.push_str("\nit may keep nothing between runs"),
         (false, true) => text.push_str("\nit may keep a few bytes between runs"),

@@ -20,6 +20,12 @@ pub(super) fn clean(text: &str, most: u64) -> String {
     out
 }
 
+/// Characters that a host drops from an address or that nobody sees in one: those that are escaped, and selectors of a shape.
+pub(super) fn is_unseen(c: char) -> bool {
+    is_dangerous(c)
+        || matches!(c, '\u{34f}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
 /// Control characters, bidirectional controls and invisible characters.
 fn is_dangerous(c: char) -> bool {
     const UNSEEN: &[std::ops::RangeInclusive<char>] = &[

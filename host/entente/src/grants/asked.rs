@@ -16,16 +16,28 @@ pub(super) fn add(hosts: &mut Vec<String>, more: impl IntoIterator<Item = String
     }
 }
 
-/// Adds everything that a manifest asks for, as far as the settings, with their defaults, say where. Tells what could not be granted.
+/// Adds everything that a manifest asks for, as far as the settings, with their defaults, say where. Tells what could not be granted:
+/// any host, and hosts of this machine and of private networks that the operator has not named.
 pub(super) fn grant_all(
     grants: &mut Grants,
     manifest: &Manifest,
     settings: &BTreeMap<String, Value>,
 ) -> Vec<IntegrationNotice> {
     let mut left = BTreeSet::new();
+    let as_shown = |host: &String| host.parse().map_or(host.clone(), |host: HttpGrant| host.to_string());
+    let named: BTreeSet<String> = grants.http.iter().map(as_shown).collect();
     let mut hosts_of = |addresses: &mut dyn Iterator<Item = &str>| -> Vec<String> {
         let host_of = |address: &str| match AskedHost::of(address, settings) {
-            Some(AskedHost::Only(host)) => Some(host.to_string()),
+            Some(AskedHost::Only(host)) => {
+                let (text, why) = (host.to_string(), host.not_public());
+                match why.filter(|_| !named.contains(&text)) {
+                    Some(why) => {
+                        left.insert(IntegrationNotice::HostNotPublic { host: text, why });
+                        None
+                    }
+                    None => Some(text),
+                }
+            }
             Some(AskedHost::Any) => {
                 left.insert(IntegrationNotice::AnyHost);
                 None
@@ -39,8 +51,8 @@ pub(super) fn grant_all(
     };
     add(&mut grants.http, hosts_of(&mut manifest.hosts.iter().map(|host| host.address.as_str())));
     for ask in &manifest.secrets {
-        let named = &mut ask.hosts.iter().map(String::as_str).filter(|host| *host != "*");
-        let mut hosts = hosts_of(named);
+        let hosts = &mut ask.hosts.iter().map(String::as_str).filter(|host| *host != "*");
+        let mut hosts = hosts_of(hosts);
         if ask.hosts.iter().any(|host| host == "*") {
             hosts.extend(grants.http.iter().cloned());
         }

@@ -166,6 +166,8 @@ pub(crate) fn decide_grant(
     if request.reset {
         (grants.http, grants.secrets) = Default::default();
     }
+    // First, so that a host that the operator names is one that secrets may go to.
+    add(&mut grants.http, request.hosts.iter().cloned());
     let left = match request.all {
         true => grant_all(&mut grants, manifest, &manifest.effective(&integration.settings)),
         false => Vec::new(),
@@ -208,14 +210,13 @@ pub(crate) fn grants_of_new<'a>(
     (grants, left)
 }
 
-/// Adds hosts, and where secrets may be sent.
+/// Adds where secrets may be sent.
 fn widen(
     grants: &mut Grants,
     integration: &str,
     manifest: &Manifest,
     request: &GrantRequest,
 ) -> Result<(), GrantRefused> {
-    add(&mut grants.http, request.hosts.iter().cloned());
     for SecretPlace { secret, host } in &request.secrets {
         let hosts = match host {
             Some(host) => vec![host.clone()],

@@ -31,6 +31,13 @@ pub enum IntegrationNotice {
     },
     /// The plugin asks for any host, which cannot be granted as such.
     AnyHost,
+    /// A host that the plugin asks for is none of the public network, and is granted only by its name.
+    HostNotPublic {
+        /// As it would be granted.
+        host: String,
+        /// What it is.
+        why: &'static str,
+    },
     /// A host that the plugin asks for cannot be granted: its settings are not set, or lead to no host.
     HostUnknown {
         /// As the manifest has it.
@@ -67,6 +74,7 @@ impl IntegrationNotice {
             Self::HostNotAsked { .. } => "host-not-asked",
             Self::SecretNotAsked { .. } => "secret-not-asked",
             Self::AnyHost => "any-host",
+            Self::HostNotPublic { .. } => "host-not-public",
             Self::HostUnknown { .. } => "host-unknown",
             Self::UnknownSetting { .. } => "unknown-setting",
             Self::UnfitSetting { .. } => "unfit-setting",
@@ -82,6 +90,7 @@ impl IntegrationNotice {
             Self::UnfitSetting { setting, .. } => {
                 vec![Remedy::SetSetting { integration, setting: setting.clone() }]
             }
+            Self::HostNotPublic { host, .. } => vec![Remedy::GrantHost { integration, host: host.clone() }],
             Self::AnyHost => vec![Remedy::NameHost { integration, secret: None }],
             _ => Vec::new(),
         }

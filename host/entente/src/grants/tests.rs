@@ -124,6 +124,40 @@ fn what_cannot_be_granted_is_told() {
 }
 
 #[test]
+fn x10_hosts_of_no_public_network_are_granted_by_their_name_only() {
+    let local = "http://127.0.0.1:8787";
+    let decision = decide(&integration(Some(local), Grants::default()), &all()).unwrap();
+    assert_eq!(decision.grants.http, [API], "whoever set it");
+    assert_eq!(decision.grants.secrets["key"].hosts, [""; 0]);
+    let told = IntegrationNotice::HostNotPublic { host: local.to_owned(), why: "this machine" };
+    assert_eq!(decision.notices, [told], "once");
+    // Named, it is one of the hosts, also for secrets.
+    let named = GrantRequest { hosts: texts([local]), ..all() };
+    let decision = decide(&integration(Some(local), Grants::default()), &named).unwrap();
+    assert_eq!(decision.grants.http, [local, API]);
+    assert_eq!(decision.grants.secrets["key"].hosts, [local]);
+    assert_eq!(decision.notices, []);
+    // However a manifest writes it, and in a new version.
+    for (address, why) in [
+        ("https://[::ffff:a9fe:a9fe]:443", "link-local, as metadata services are"),
+        ("https://2130706433:443", "this machine"),
+        ("http://localhost:80", "this machine"),
+        ("https://10.1.2.3:443", "a private network"),
+        ("https://[fd00::1]:443", "a private network"),
+    ] {
+        let asks = manifest(&format!("[[host]]\naddress = \"{address}\"\nreason = \"x\""));
+        let decision = decide_grant(&integration(None, Grants::default()), &asks, &[], &all()).unwrap();
+        assert_eq!(decision.grants.http, [""; 0], "{address}");
+        let [IntegrationNotice::HostNotPublic { why: told, .. }] = &decision.notices[..] else {
+            panic!("{address}: {:?}", decision.notices)
+        };
+        assert_eq!(*told, why, "{address}");
+        let upgrade = decide_upgrade(&integration(None, Grants::default()), &Manifest::default(), &asks);
+        assert!(upgrade.grants.http.is_empty() && upgrade.notices.len() == 1, "{address}");
+    }
+}
+
+#[test]
 fn a_secret_without_a_host_goes_to_every_host_that_is_granted() {
     let request = |hosts: &[&str], secrets: Vec<SecretPlace>| GrantRequest {
         hosts: hosts.iter().map(|&host| host.to_owned()).collect(),

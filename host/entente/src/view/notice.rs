@@ -40,6 +40,9 @@ fn sentence(integration: &str, notice: &IntegrationNotice) -> String {
         IntegrationNotice::AnyHost => {
             "its plugin asks for any host, which is not granted as a whole".to_owned()
         }
+        IntegrationNotice::HostNotPublic { host, why } => {
+            format!("{host} is {why}: it is not granted with everything else, only by its name")
+        }
         IntegrationNotice::HostUnknown { address } => {
             format!("{address} cannot be granted: its settings are not set, or lead to no host")
         }

@@ -1,6 +1,8 @@
 //! Egress grants: host patterns, and whether an address matches them. Pure: text in, decision out.
 
 use super::public::not_public;
+use super::remark::reads_as;
+use crate::text::is_unseen;
 use reqwest::Url;
 use std::fmt;
 use std::net::IpAddr;
@@ -147,6 +149,26 @@ impl HttpGrant {
             }
     }
 
+    /// Why the host is none of the public network; `None` where it is one, or a name that may be one.
+    pub fn not_public(&self) -> Option<&'static str> {
+        match &self.host {
+            Host::Address(address) => not_public(*address),
+            Host::Name(name) if name == "localhost" || name.ends_with(".localhost") => Some("this machine"),
+            Host::Name(_) | Host::Below(_) => None,
+        }
+    }
+
+    /// What a person should know about the host before it is granted: how it reads, where it is not in ASCII, and whether it is in
+    /// no public network.
+    pub fn remark(&self) -> Option<String> {
+        let reads = match &self.host {
+            Host::Name(name) => reads_as(name),
+            Host::Below(suffix) => reads_as(suffix.trim_start_matches('.')),
+            Host::Address(_) => None,
+        };
+        reads.or_else(|| self.not_public().map(str::to_owned))
+    }
+
     /// Whether some address matches both.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.https == other.https
@@ -174,6 +196,15 @@ impl HttpGrant {
     }
 }
 
+/// Whether a text is not what it looks like, with a reason where the form of a grant does not say it. URL parsing silently drops some
+/// characters, so that the grant would differ from what was typed.
+fn unreadable(text: &str) -> Option<Option<&'static str>> {
+    if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        return Some(None);
+    }
+    text.contains(is_unseen).then_some(Some("it has a character in it that cannot be seen"))
+}
+
 impl FromStr for HttpGrant {
     type Err = GrantError;
 
@@ -182,10 +213,8 @@ impl FromStr for HttpGrant {
             |reason: &str| GrantError { text: crate::text::clean(text, 200), reason: reason.to_owned() };
         let form =
             "write for example https://api.example.com, https://*.example.com or http://127.0.0.1:8787";
-        // URL parsing silently drops some of these characters, so that the grant would differ from what was
-        // typed.
-        if text.trim().contains(|c: char| c.is_control() || c.is_whitespace()) {
-            return Err(error(form));
+        if let Some(reason) = unreadable(text.trim()) {
+            return Err(error(reason.unwrap_or(form)));
         }
         let (scheme, rest) = text.trim().split_once("://").ok_or_else(|| error(form))?;
         let https = match scheme.to_ascii_lowercase().as_str() {
@@ -350,6 +379,10 @@ mod tests {
             ("https:/\\api.example.com", "write for example"),
             ("http://api.example.com:8\u{6}", "write for example"),
             ("http://127.0.0.1:8\t0", "write for example"),
+            ("https://api.exam\u{200b}ple.com", "cannot be seen"),
+            ("https://api.exam\u{ad}ple.com", "cannot be seen"),
+            ("https://api\u{fe0f}.example.com", "cannot be seen"),
+            ("https://\u{202e}moc.elpmaxe", "cannot be seen"),
         ];
         for (text, expected) in table {
             let error = text.parse::<HttpGrant>().unwrap_err().to_string();

@@ -2,17 +2,18 @@
 
 use super::ManifestError;
 use crate::address::grant::HttpGrant;
-use crate::text::clean;
+use crate::text::{clean, is_unseen};
 use entente_core::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 const MOST_TEXT: usize = 300;
 
-/// Checks a pattern with settings: with harmless values filled in, it must be a grant.
-pub(super) fn check_address(address: &str, settings: &BTreeSet<&str>) -> Result<(), ManifestError> {
+/// Checks a pattern with settings: with harmless values filled in, it must be a grant. Returns it as it would be granted, since
+/// that is what operators are shown: a host in ASCII, an address in its usual form.
+pub(super) fn as_granted(address: &str, settings: &BTreeSet<&str>) -> Result<String, ManifestError> {
     if address == "*" {
-        return Ok(());
+        return Ok(address.to_owned());
     }
     if address.len() > MOST_TEXT {
         return Err(ManifestError(format!(
@@ -26,6 +27,13 @@ pub(super) fn check_address(address: &str, settings: &BTreeSet<&str>) -> Result<
             clean(address, 200)
         )));
     }
+    if let Some(unseen) = address.chars().find(|c| is_unseen(*c)) {
+        return Err(ManifestError(format!(
+            "the address '{}' has the character {} in it, which cannot be seen",
+            clean(address, 200),
+            unseen.escape_unicode()
+        )));
+    }
     for name in names_in(address) {
         if !settings.contains(name) {
             return Err(ManifestError(format!(
@@ -34,13 +42,21 @@ pub(super) fn check_address(address: &str, settings: &BTreeSet<&str>) -> Result<
             )));
         }
     }
-    let sample = if whole(address).is_some() {
-        "https://x.example".to_owned()
-    } else {
-        filled(address, |_| Some("x".to_owned()))?
-    };
-    sample.parse::<HttpGrant>().map_err(|error| ManifestError(error.to_string()))?;
-    Ok(())
+    let grant = |text: &str| text.parse::<HttpGrant>().map_err(|error| ManifestError(error.to_string()));
+    if whole(address).is_some() {
+        return Ok(address.to_owned());
+    }
+    if !address.contains(['{', '}']) {
+        return Ok(grant(address)?.to_string());
+    }
+    if !address.is_ascii() {
+        return Err(ManifestError(format!(
+            "the address '{}' is not in ASCII; beside a setting, write the host in its form that begins with xn--",
+            clean(address, 200)
+        )));
+    }
+    grant(&filled(address, |_| Some("x".to_owned()))?)?;
+    Ok(address.to_owned())
 }
 
 /// The names of the settings in a pattern, which stand in braces.
@@ -87,7 +103,10 @@ pub(super) fn place(address: &str) -> String {
     match (address, whole(address)) {
         ("*", _) => "any host that you grant".to_owned(),
         (_, Some(setting)) => format!("the host of the setting {setting}"),
-        (address, None) => address.to_owned(),
+        (address, None) => match address.parse::<HttpGrant>().ok().and_then(|grant| grant.remark()) {
+            Some(remark) => format!("{address} ({remark})"),
+            None => address.to_owned(),
+        },
     }
 }
 

@@ -19,11 +19,10 @@ pub use setting::{Expected, SettingAsk, SettingError, SettingKind, SettingValue}
 pub use webhook::{SignatureAlgorithm, SignatureEncoding, SignaturePattern, SignatureScheme, WebhookAsk};
 
 use crate::text::clean;
-use address::{check_address, names_in, place, whole};
+use address::{as_granted, names_in, place, whole};
 use entente_core::Value;
 use entente_sync::Object;
 use header::header;
-use http::HeaderName;
 use object::{check_objects, less_objects, more_objects};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -340,10 +339,10 @@ impl Manifest {
         check_names("secret", self.secrets.iter().map(|ask| ask.name.as_str()), false)?;
         self.settings.iter_mut().try_for_each(SettingAsk::checked)?;
         let settings: BTreeSet<&str> = self.settings.iter().map(|ask| ask.name.as_str()).collect();
-        for host in &self.hosts {
-            check_address(&host.address, &settings)?;
+        for host in &mut self.hosts {
+            host.address = as_granted(&host.address, &settings)?;
         }
-        for secret in &self.secrets {
+        for secret in &mut self.secrets {
             secret.checked(&settings)?;
         }
         let headers = self.headers.iter().map(|name| header(name)).collect::<Result<BTreeSet<_>, _>>()?;
@@ -425,7 +424,7 @@ impl SecretAsk {
         }
     }
 
-    fn checked(&self, settings: &BTreeSet<&str>) -> Result<(), ManifestError> {
+    fn checked(&mut self, settings: &BTreeSet<&str>) -> Result<(), ManifestError> {
         let refuse = |why: String| Err(ManifestError(why));
         let name = &self.name;
         match self.usage {
@@ -439,13 +438,11 @@ impl SecretAsk {
             }
             _ => {}
         }
-        for host in &self.hosts {
-            check_address(host, settings)?;
+        for host in &mut self.hosts {
+            *host = as_granted(host, settings)?;
         }
-        if let Some(header) = &self.header
-            && HeaderName::from_bytes(header.as_bytes()).is_err()
-        {
-            return refuse(format!("'{}' is not the name of a header", clean(header, 100)));
+        if let Some(name) = &self.header {
+            header(name)?;
         }
         if let Some(query) = &self.query
             && (query.is_empty()
@@ -485,7 +482,7 @@ fn check_names<'n>(
 pub struct AskInWords {
     /// What kind of thing is asked for: `host`, `secret`, `setting`, `headers`, `object`, `webhook` or `state`.
     pub ask: &'static str,
-    /// Its name; of a host the address, as the manifest has it.
+    /// Its name; of a host the address, as it would be granted.
     pub name: Option<String>,
     /// `sends requests to https://api.example.com`
     pub words: String,

@@ -85,6 +85,53 @@ fn a_manifest_is_read_from_the_file_and_from_the_section() {
 }
 
 #[test]
+fn x10_hosts_are_shown_as_they_would_be_granted() {
+    let host = |address: &str| -> Result<String, String> {
+        let text = format!("[[host]]\naddress = \"{address}\"\nreason = \"x\"");
+        let manifest = Manifest::from_toml(&text).map_err(|error| error.to_string())?;
+        let section = Manifest::parse(&manifest.to_json()).unwrap();
+        assert_eq!(section, manifest);
+        Ok(manifest.asks()[0].words.trim_start_matches("sends requests to ").to_owned())
+    };
+    let shown: [(&str, &str); 9] = [
+        ("https://API.Mailchimp.com/", "https://api.mailchimp.com"),
+        ("https://api.mailchimp.com:443", "https://api.mailchimp.com:443"),
+        (
+            "https://аpi.mailchimp.com",
+            "https://xn--pi-6kc.mailchimp.com (reads аpi.mailchimp.com, with letters of Cyrillic and Latin in one word: it may pass for \
+             another name)",
+        ),
+        ("https://*.bücher.example", "https://*.xn--bcher-kva.example (reads bücher.example)"),
+        ("https://ａｐｉ。mailchimp.com", "https://api.mailchimp.com"),
+        ("https://2130706433:443", "https://127.0.0.1:443 (this machine)"),
+        (
+            "https://[::ffff:a9fe:a9fe]:443",
+            "https://169.254.169.254:443 (link-local, as metadata services are)",
+        ),
+        ("https://0x0a.1:8443", "https://10.0.0.1:8443 (a private network)"),
+        ("http://localhost:8787", "http://localhost:8787 (this machine)"),
+    ];
+    for (address, expected) in shown {
+        assert_eq!(host(address).as_deref(), Ok(expected), "{address}");
+    }
+    for (address, expected) in [
+        ("https://api.mailch\u{200b}imp.com", "the character \\u{200b} in it, which cannot be seen"),
+        ("https://api.mailch\u{ad}imp.com", "cannot be seen"),
+        ("https://\u{2066}api.mailchimp.com", "cannot be seen"),
+        ("https://2130706433", "need their port"),
+    ] {
+        let error = host(address).unwrap_err();
+        assert!(error.contains(expected), "{address:?}: {error}");
+    }
+    let secret = read(
+        "[[secret]]\nname = \"key\"\nhosts = [\"https://2130706433:443\", \"https://API.example.com\"]\nreason = \"x\"",
+    );
+    assert_eq!(secret.secrets[0].hosts, ["https://127.0.0.1:443", "https://api.example.com"]);
+    let mixed = "[[setting]]\nname = \"dc\"\nreason = \"x\"\n[[host]]\naddress = \"https://{dc}.bücher.example\"\nreason = \"x\"";
+    assert!(Manifest::from_toml(mixed).unwrap_err().to_string().contains("begins with xn--"));
+}
+
+#[test]
 fn what_is_no_manifest_is_told() {
     let table = [
         ("[[host]]\naddress = \"https://a.example\"", "missing field `reason`"),

@@ -3,7 +3,7 @@
 use super::{SECRET, config, exchange, fails, granted, loaded, report, short, with_secret};
 use crate::support::server::{Server, answer};
 use entente_core::Value;
-use entente_plugin::HttpGrant;
+use entente_plugin::{HttpGrant, PluginConfig, Secret};
 use entente_sync::{Exchange, Remedy, codes};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -156,14 +156,7 @@ async fn a9_as_many_headers_arrive_as_the_limit_allows() {
 
 #[tokio::test]
 async fn x14_a_header_that_the_manifest_does_not_list_is_not_sent() {
-    let names = [
-        "x-shopify-access-token",
-        "x-goog-api-key",
-        "x-http-method-override",
-        "x-original-url",
-        "true-client-ip",
-        "range",
-    ];
+    let names = ["x-shopify-access-token", "x-goog-api-key", "x-apikey", "access-token"];
     for name in names {
         let server = Server::start(|_| answer("200 OK", &[], b"hello")).await;
         let error = fails(granted(&[("attack", "header"), ("text", name)], &server)).await;
@@ -182,6 +175,179 @@ async fn x14_a_header_that_the_manifest_does_not_list_is_not_sent() {
         assert!(error.to_string().contains("told: 200"), "{name}: {error}");
         assert_eq!(server.requests().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn x17_a_header_that_makes_another_request_is_never_sent() {
+    let names = [
+        "x-http-method-override",
+        "X-HTTP-Method",
+        "x-original-url",
+        "x_original_url",
+        "x-rewrite-url",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "forwarded-for",
+    ];
+    // Neither with a value of its own, nor with a placeholder, which any header may have.
+    for (name, attack) in names.into_iter().flat_map(|name| [(name, "header"), (name, "other-request")]) {
+        let server = Server::start(|_| answer("200 OK", &[], b"hello")).await;
+        let config = with_secret(&[("attack", attack), ("text", name)], &server, &[&server.url]);
+        let error = fails(config).await;
+        assert_eq!(
+            (error.code.as_str(), &*error.remedies),
+            (codes::MISCONFIGURED, &[Remedy::ReportToAuthor][..])
+        );
+        let told = format!(
+            "the plugin tried to send the header {} to {}/path, which no plugin may send: it makes another request of the one that \
+             is allowed",
+            name.to_lowercase(),
+            server.url
+        );
+        assert!(error.reason.contains(&told), "{error}");
+        assert!(server.requests().is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn x17_methods_that_are_no_requests_are_refused_in_any_case() {
+    for method in ["TRACE", "trace", "Trace", "CONNECT", "connect", "track", "TRACK"] {
+        let server = Server::start(|_| answer("200 OK", &[], b"hello")).await;
+        let error = fails(granted(&[("attack", "method"), ("text", method)], &server)).await;
+        assert!(error.reason.contains("HttpRequestMethodInvalid"), "{method}: {error}");
+        assert!(server.requests().is_empty(), "{method}");
+    }
+    let server = Server::start(|_| answer("200 OK", &[], b"hello")).await;
+    let error = fails(granted(&[("attack", "method"), ("text", "PROPFIND")], &server)).await;
+    assert_eq!(error.reason, "200 with 5 bytes");
+}
+
+/// A server that gives back the credential of a request, as much of it as is asked for by a header of this name.
+async fn in_pieces(header: &'static str) -> Server {
+    Server::start(move |request| {
+        let line = |name: &str| {
+            let mut lines = request.lines();
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default().to_owned()
+        };
+        let whole = line("authorization");
+        match line(header).strip_prefix("bytes=").and_then(|range| range.split_once('-')) {
+            Some((from, to)) => {
+                let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
+                let piece = whole.as_bytes().get(from..whole.len().min(to + 1)).unwrap_or_default();
+                answer("206 Partial Content", &[], piece)
+            }
+            None => answer("200 OK", &[], whole.as_bytes()),
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn x6_a_secret_does_not_come_in_pieces() {
+    for name in ["range", "request-range", "x-ms-range"] {
+        let server = in_pieces(name).await;
+        let error =
+            fails(with_secret(&[("attack", "pieces"), ("text", name)], &server, &[&server.url])).await;
+        let masked = format!("Bearer {}", "*".repeat(SECRET.len()));
+        assert_eq!(error.reason, masked.repeat(12), "the whole answer, masked, however it was asked for");
+        for request in server.requests() {
+            assert!(!request.contains("range"), "{request}");
+        }
+        // Where no secret goes, pieces are nobody's business.
+        let mut elsewhere =
+            with_secret(&[("attack", "header"), ("text", name)], &server, &["https://api.example.com"]);
+        elsewhere.settings.insert("url".to_owned(), Value::text(&server.url));
+        assert_eq!(fails(elsewhere).await.reason, "200 with 0 bytes");
+        assert!(server.requests().last().unwrap().contains(&format!("{name}: own")));
+    }
+}
+
+#[tokio::test]
+async fn x6_what_asks_for_another_form_of_an_answer_is_left_out() {
+    for name in ["if-range", "a-im", "accept-charset", "want-digest"] {
+        let server = Server::start(|_| answer("200 OK", &[], b"hello")).await;
+        let error =
+            fails(with_secret(&[("attack", "header"), ("text", name)], &server, &[&server.url])).await;
+        assert_eq!(error.reason, "200 with 5 bytes");
+        assert!(!server.requests()[0].contains(name), "{}", server.requests()[0]);
+    }
+}
+
+#[tokio::test]
+async fn x6_a_piece_that_nobody_asked_for_is_an_error() {
+    for (status, headers) in [
+        ("206 Partial Content", &[][..]),
+        ("226 IM Used", &[]),
+        ("200 OK", &[("content-type", "multipart/byteranges; boundary=x")]),
+    ] {
+        let server = Server::start(move |_| answer(status, headers, &SECRET.as_bytes()[..6])).await;
+        let error = fails(with_secret(&[("attack", "http")], &server, &[&server.url])).await;
+        let told = format!(
+            "ErrorCode::HttpResponseIncomplete; {}/path gave only a piece of its answer, which is not taken where a secret is sent: \
+             a secret in it could not be found",
+            server.url
+        );
+        assert_eq!((error.reason.as_str(), &*error.remedies), (told.as_str(), &[Remedy::ReportToAuthor][..]));
+        // A host without a secret may answer as it likes.
+        let error = fails(granted(&[("attack", "http")], &server)).await;
+        assert!(error.reason.contains("with 6 bytes"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn x6_a_secret_in_the_name_of_a_header_does_not_come_back() {
+    let server = Server::start(|_| {
+        let name = format!("x-{}", SECRET.trim_end_matches("/+="));
+        answer("200 OK", &[(name.as_str(), "1"), ("x-plain", "1")], b"")
+    })
+    .await;
+    let mut config = with_secret(&[("attack", "echo-secret"), ("reversed", "none")], &server, &[&server.url]);
+    config.secrets = [("key".to_owned(), Secret::new(SECRET.trim_end_matches("/+=")))].into();
+    let error = fails(config).await;
+    assert!(error.reason.contains("x-plain: 1"), "{error}");
+    assert!(!error.reason.to_lowercase().contains("zm9v-tell"), "{error}");
+}
+
+/// An integration with a secret of six digits, and a server that gives back what it gets.
+async fn with_pin(hosts: &[&str], count: &str) -> (Server, PluginConfig) {
+    let server =
+        Server::start(|request| answer("200 OK", &[], request.split_once("\r\n\r\n").unwrap().1.as_bytes()))
+            .await;
+    let hosts: Vec<&str> =
+        hosts.iter().map(|host| if host.is_empty() { &*server.url } else { *host }).collect();
+    let mut config = with_secret(&[("attack", "oracle"), ("count", count)], &server, &hosts);
+    config.secrets = [("key".to_owned(), Secret::new("470815"))].into();
+    (server.clone(), config)
+}
+
+#[tokio::test]
+async fn x7_a_secret_that_a_host_must_not_have_is_not_looked_for_in_its_answers() {
+    // Granted to another host, granted nowhere, and not granted at all: a guess that is right comes back as any other.
+    for hosts in [&["https://api.example.com"][..], &[]] {
+        let (_server, config) = with_pin(hosts, "1000").await;
+        assert_eq!(fails(config).await.reason, "200 of 7000 bytes: []", "{hosts:?}");
+    }
+    let (_server, mut config) = with_pin(&[], "1000").await;
+    config.secret_grants.clear();
+    assert_eq!(fails(config).await.reason, "200 of 7000 bytes: []");
+    // What operators read is searched for all of them.
+    let (_server, mut config) = with_pin(&[], "1000").await;
+    config.settings.insert("attack".to_owned(), Value::text("http"));
+    config.settings.insert("url".to_owned(), Value::text("https://470815.example.com"));
+    assert!(!fails(config).await.to_string().contains("470815"));
+}
+
+#[tokio::test]
+async fn x7_an_answer_full_of_a_secret_is_ended() {
+    let server =
+        Server::start(|_| answer("200 OK", &[("x-one", SECRET)], SECRET.repeat(20).as_bytes())).await;
+    let mut config = with_secret(&[("attack", "http")], &server, &[&server.url]);
+    let error = fails(config.clone()).await;
+    assert_eq!((error.code.as_str(), error.reason.contains(SECRET)), (codes::UNAVAILABLE, false));
+    assert!(error.reason.contains("limit secret-hits of 20 reached (asked for: 21)"), "{error}");
+    config.limits.secret_hits = 21;
+    let error = fails(config).await;
+    assert!(error.reason.starts_with("200 with"), "{error}");
 }
 
 /// A server that reads a request and then runs `behave`.

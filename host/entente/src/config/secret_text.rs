@@ -1,5 +1,6 @@
 //! Secrets in plain text, while they are in memory.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -11,6 +12,30 @@ impl SecretText {
     /// Takes ownership of a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
+    }
+
+    /// What makes it weak, if it is: so few guesses that whoever can try them finds it. Only that much is told of it, and nothing that
+    /// makes guessing easier than its kind does.
+    pub fn weakness(&self) -> Option<String> {
+        /// Different characters that what was made at random has.
+        const DIFFERENT: usize = 6;
+        let different = self.reveal().chars().collect::<BTreeSet<_>>().len();
+        let has = |is: fn(char) -> bool| self.reveal().chars().any(is);
+        let kinds = [
+            ("digits", 10, has(|c| c.is_ascii_digit())),
+            ("small letters", 26, has(|c| c.is_ascii_lowercase())),
+            ("capital letters", 26, has(|c| c.is_ascii_uppercase())),
+            ("other characters", 32, has(|c| !c.is_ascii_alphanumeric())),
+        ];
+        let kinds: Vec<(&str, u32)> =
+            kinds.into_iter().filter(|kind| kind.2).map(|(name, size, _)| (name, size)).collect();
+        let alphabet: u32 = kinds.iter().map(|(_, size)| size).sum();
+        let bits = self.reveal().chars().count() as f64 * f64::from(alphabet.max(1)).log2();
+        if bits < 64.0 {
+            let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
+            return Some(format!("it is short for {}", names.join(" and ")));
+        }
+        (different < DIFFERENT).then(|| "it repeats a few characters".to_owned())
     }
 
     /// The plain text. It must not be written, logged or sent to a plugin.
@@ -28,5 +53,28 @@ impl fmt::Debug for SecretText {
 impl fmt::Display for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x7_a_weak_secret_is_told_from_one_that_cannot_be_guessed() {
+        let table = [
+            ("", Some("it is short for ")),
+            ("470815", Some("it is short for digits")),
+            ("hunter2", Some("it is short for digits and small letters")),
+            ("Tr0ub4dor&", None),
+            ("1234567890123456789", Some("it is short for digits")),
+            ("correcthorsebattery", None),
+            ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", Some("it repeats a few characters")),
+            ("0123456789abcdef0123456789abcdef-us1", None),
+            ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(SecretText::new(text).weakness().as_deref(), expected, "{text}");
+        }
     }
 }

@@ -10,7 +10,7 @@ mod upgrade;
 pub use change::{GrantDecision, GrantDifference, GrantRefused, GrantRequest, SecretPlace};
 pub(crate) use change::{decide_grant, grants_of_new};
 pub use notice::IntegrationNotice;
-pub(crate) use notice::missing_secrets;
+pub(crate) use notice::{missing_secrets, weak_secrets};
 pub use upgrade::UpgradeDecision;
 pub(crate) use upgrade::decide_upgrade;
 

@@ -1,7 +1,7 @@
 //! What the operator is told about an integration although nothing is wrong, as data. The sentences are in
 //! [`view`](crate::view).
 
-use crate::config::SecretInfo;
+use crate::config::{SecretInfo, SecretText};
 use entente_sync::Remedy;
 
 /// Something that the operator should know about an integration.
@@ -37,6 +37,13 @@ pub enum IntegrationNotice {
         host: String,
         /// What it is.
         why: &'static str,
+    },
+    /// A secret is so weak that a plugin could guess it.
+    WeakSecret {
+        /// Its name.
+        secret: String,
+        /// What is weak about it.
+        why: String,
     },
     /// A host that the plugin asks for cannot be granted: its settings are not set, or lead to no host.
     HostUnknown {
@@ -75,6 +82,7 @@ impl IntegrationNotice {
             Self::SecretNotAsked { .. } => "secret-not-asked",
             Self::AnyHost => "any-host",
             Self::HostNotPublic { .. } => "host-not-public",
+            Self::WeakSecret { .. } => "weak-secret",
             Self::HostUnknown { .. } => "host-unknown",
             Self::UnknownSetting { .. } => "unknown-setting",
             Self::UnfitSetting { .. } => "unfit-setting",
@@ -95,6 +103,17 @@ impl IntegrationNotice {
             _ => Vec::new(),
         }
     }
+}
+
+/// Secrets that are so weak that a plugin could guess them.
+pub(crate) fn weak_secrets<'a>(
+    given: impl Iterator<Item = (&'a String, &'a SecretText)>,
+) -> Vec<IntegrationNotice> {
+    given
+        .filter_map(|(name, text)| {
+            text.weakness().map(|why| IntegrationNotice::WeakSecret { secret: name.clone(), why })
+        })
+        .collect()
 }
 
 /// Secrets that are granted and have no value.

@@ -5,7 +5,7 @@ use super::{Tenant, TenantError, asked, settings};
 use crate::config::{Added, InstalledPlugin, Integration, SecretText, SettingIssue};
 use crate::grants::{
     GrantDecision, GrantRequest, IntegrationNotice, UpgradeDecision, decide_grant, decide_upgrade,
-    grants_of_new, missing_secrets,
+    grants_of_new, missing_secrets, weak_secrets,
 };
 use entente_core::Value;
 use entente_plugin::Manifest;
@@ -103,6 +103,7 @@ impl Tenant {
         asked::check_asked(&plugin, &manifest, new.secrets.keys())?;
         let (grants, mut notices) =
             grants_of_new(&manifest, &new.settings, &new.hosts, new.secrets.keys(), new.grant_all);
+        notices.extend(weak_secrets(new.secrets.iter()));
         let draft =
             configuration.draft_integration(&new.name, &plugin, new.settings, grants, new.secrets).await?;
         let integration = &draft.integration;
@@ -145,7 +146,7 @@ impl Tenant {
         }
         // Another address or another key is limited by itself.
         configuration.release_calls(name).await?;
-        let IntegrationChange { settings, unset, unset_secrets, enabled, .. } = change;
+        let IntegrationChange { settings, unset, secrets, unset_secrets, enabled } = change;
         let given: Vec<String> = settings.keys().cloned().collect();
         let integration = configuration
             .change_integration(name, |integration| {
@@ -162,6 +163,7 @@ impl Tenant {
         };
         let lost =
             unset_secrets.iter().filter(|secret| integration.grants.secrets.contains_key(secret.as_str()));
+        notices.extend(weak_secrets(secrets.iter()));
         notices.extend(missing_secrets(lost, &configuration.secrets(name).await?));
         Ok(Changed { integration, manifest, notices })
     }

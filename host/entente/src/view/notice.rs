@@ -43,6 +43,10 @@ fn sentence(integration: &str, notice: &IntegrationNotice) -> String {
         IntegrationNotice::HostNotPublic { host, why } => {
             format!("{host} is {why}: it is not granted with everything else, only by its name")
         }
+        IntegrationNotice::WeakSecret { secret, why } => format!(
+            "the secret '{secret}' is weak: {why}. A plugin could guess it where the remote system gives it back, or from what is \
+             signed with it; take a longer one if the remote system makes them"
+        ),
         IntegrationNotice::HostUnknown { address } => {
             format!("{address} cannot be granted: its settings are not set, or lead to no host")
         }

@@ -72,6 +72,7 @@ pub(super) struct BodyContext {
 pub(super) struct Rest {
     body: reqwest::Body,
     scrub: Option<Stream>,
+    hits_before: u64,
     /// What has arrived since the last piece.
     gathered: Option<Buffer>,
     limits: Limits,
@@ -88,10 +89,10 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    /// `(idle_time, deadline)`: the timeouts of the next chunk and of the whole body.
+    /// `(scrub, hits_before)`: redaction, and in how many places of the head secrets were found. `(idle_time, deadline)`: the timeouts of the next chunk and of the whole body.
     pub(super) fn new(
         body: reqwest::Body,
-        scrub: Option<Stream>,
+        (scrub, hits_before): (Option<Stream>, u64),
         (idle_time, deadline): (Duration, Instant),
         context: BodyContext,
     ) -> Self {
@@ -99,6 +100,7 @@ impl Rest {
         Self {
             body,
             scrub,
+            hits_before,
             gathered: None,
             limits,
             notices,
@@ -139,12 +141,23 @@ impl Rest {
     }
 
     /// The piece without secrets: what is final after it. This is where a body takes time.
+    ///
+    /// # Errors
+    /// Where there is no memory for it, or secrets were found in more places of the answer than may be.
     pub(super) fn scrubbed(&mut self, piece: Piece) -> Result<Bytes, Error> {
         let Piece { bytes: buffer, last } = piece;
         let Some(scrub) = &mut self.scrub else { return Ok(buffer.map(Buffer::freeze).unwrap_or_default()) };
         let mut out = buffer.as_ref().map(|buffer| scrub.push(buffer.as_ref())).unwrap_or_default();
         if last {
             out.append(&mut scrub.finish());
+        }
+        let hits = self.hits_before + scrub.hits();
+        if hits > self.limits.secret_hits {
+            let error = Error::HttpResponseIncomplete;
+            self.ended = true;
+            self.reached(self.limits.secret_hits(Some(hits)));
+            self.entry.failed(&error);
+            return Err(error);
         }
         if out.is_empty() {
             return Ok(Bytes::new());

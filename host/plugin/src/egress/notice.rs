@@ -2,7 +2,7 @@
 
 use super::budget::Held;
 use super::secrets::SecretError;
-use crate::component::manifest::MANIFEST_FILE;
+use crate::component::manifest::{MANIFEST_FILE, makes_another};
 use crate::limits::LimitReached;
 use entente_sync::Remedy;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +20,8 @@ pub(crate) enum Notice {
     Denied { url: String, grant: String },
     /// The host is granted, but resolves to an address that is not.
     Address { url: String, why: String, grant: String },
+    /// A piece of an answer came from a host that a secret is bound to.
+    Piece { url: String },
     /// The secret is not bound to the host.
     Secret { url: String, secret: String },
     /// The secret is not available to the plugin.
@@ -72,6 +74,10 @@ impl Notice {
             Notice::NotAsked { url } => format!(
                 "the plugin tried to call {url}, which its manifest does not ask for, so that it cannot be granted"
             ),
+            Notice::Header { name, url } if makes_another(name) => format!(
+                "the plugin tried to send the header {name} to {url}, which no plugin may send: it makes another request of the one \
+                 that is allowed"
+            ),
             Notice::Header { name, url } => format!(
                 "the plugin tried to send the header {name} to {url}, which its manifest does not list; its author adds it to \
                  the list 'headers' in {MANIFEST_FILE}"
@@ -83,6 +89,9 @@ impl Notice {
             Notice::Address { url, why, .. } => {
                 format!("the plugin was not allowed to call {url}, because {why}")
             }
+            Notice::Piece { url } => format!(
+                "{url} gave only a piece of its answer, which is not taken where a secret is sent: a secret in it could not be found"
+            ),
             Notice::Secret { url, secret } => {
                 format!("the plugin tried to send the secret '{secret}' to {url}, which it is not bound to")
             }
@@ -99,7 +108,7 @@ impl Notice {
         let integration = integration.to_owned();
         match self {
             Notice::NotAsked { .. } => vec![Remedy::ShowGrants { integration }],
-            Notice::Header { .. } => vec![Remedy::ReportToAuthor],
+            Notice::Header { .. } | Notice::Piece { .. } => vec![Remedy::ReportToAuthor],
             Notice::Denied { grant, .. } if grant.is_empty() => Vec::new(),
             Notice::Denied { grant, .. } | Notice::Address { grant, .. } => {
                 vec![Remedy::GrantHost { integration, host: grant.clone() }]

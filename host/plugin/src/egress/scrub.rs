@@ -20,14 +20,18 @@ const SHORTEST: usize = 5;
 /// How much of a body is gathered before it is searched and passed on: a server may send it byte by byte.
 pub(super) const PIECE: usize = 4 << 10;
 
-/// The search automaton for the secrets of one integration. It is stepped byte by byte, so that a search goes on
-/// where the piece before has ended.
+/// The search automaton for some secrets of an integration: for an answer, those that are granted to its host; for what
+/// operators read, all of them. A secret that the host must not have is not looked for in its answers: what is masked would
+/// tell the plugin which of its guesses is right. It is stepped byte by byte, so that a search goes on where the piece
+/// before has ended.
 #[derive(Clone)]
 pub(crate) struct Scrubber {
     search: Arc<NFA>,
     start: StateID,
     /// The longest needle.
     longest: usize,
+    /// The same for names of headers, which have no upper case.
+    names: Option<Arc<Scrubber>>,
 }
 
 impl Scrubber {
@@ -39,19 +43,29 @@ impl Scrubber {
             .collect();
         needles.sort();
         needles.dedup();
-        let longest = needles.iter().map(Vec::len).max()?;
-        let search = NFA::builder().prefilter(false).build(&needles).ok()?;
-        let start = search.start_state(Anchored::No).ok()?;
-        Some(Self { search: Arc::new(search), start, longest })
+        let names = Self::of(&needles, true)?;
+        Some(Self { names: Some(Arc::new(names)), ..Self::of(&needles, false)? })
     }
 
-    /// Masks in place; returns whether anything was found.
-    pub(crate) fn mask(&self, bytes: &mut [u8]) -> bool {
+    fn of(needles: &[Vec<u8>], any_case: bool) -> Option<Self> {
+        let longest = needles.iter().map(Vec::len).max()?;
+        let search = NFA::builder().prefilter(false).ascii_case_insensitive(any_case).build(needles).ok()?;
+        let start = search.start_state(Anchored::No).ok()?;
+        Some(Self { search: Arc::new(search), start, longest, names: None })
+    }
+
+    /// Whether a secret stands in the name of a header, in any case of its letters.
+    pub(super) fn is_in_name(&self, name: &str) -> bool {
+        self.names.as_ref().is_some_and(|names| names.mask(&mut name.as_bytes().to_vec()) > 0)
+    }
+
+    /// Masks in place; returns in how many places a secret was found.
+    pub(crate) fn mask(&self, bytes: &mut [u8]) -> u64 {
         let mut stream = self.stream();
         stream.take(bytes);
         stream.search(true);
         bytes.copy_from_slice(&stream.masked);
-        stream.found
+        stream.hits
     }
 
     /// The text with secrets masked.
@@ -72,7 +86,8 @@ impl Scrubber {
             at: 0,
             state: self.start,
             decoders: Encoding::ALL.map(|encoding| Decoder { encoding, awake: None }),
-            found: false,
+            hits: 0,
+            counted: 0,
             searched: 0,
         }
     }
@@ -110,7 +125,10 @@ pub(super) struct Stream {
     at: usize,
     state: StateID,
     decoders: [Decoder; 3],
-    found: bool,
+    /// In how many places secrets were found until now, and up to where that was counted: one that is found in several forms
+    /// counts once.
+    hits: u64,
+    counted: usize,
     /// Steps of the automaton: a test counts them.
     searched: u64,
 }
@@ -147,6 +165,11 @@ impl Awake {
 }
 
 impl Stream {
+    /// In how many places of the body secrets were found until now.
+    pub(super) fn hits(&self) -> u64 {
+        self.hits
+    }
+
     fn take(&mut self, piece: &[u8]) {
         self.raw.extend_from_slice(piece);
         self.masked.extend_from_slice(piece);
@@ -267,7 +290,10 @@ impl Stream {
     }
 
     fn cover(&mut self, place: Range<usize>) {
-        self.found = true;
+        if place.start >= self.counted {
+            self.hits += 1;
+        }
+        self.counted = self.counted.max(place.end);
         let place = place.start.saturating_sub(self.first)..place.end.saturating_sub(self.first);
         if let Some(part) = self.masked.get_mut(place) {
             part.fill(b'*');
@@ -346,14 +372,14 @@ mod tests {
         }
         for text in texts {
             let mut bytes = format!("before {text} after").into_bytes();
-            assert!(scrubber().mask(&mut bytes), "{text}");
+            assert_eq!(scrubber().mask(&mut bytes), 1, "{text}");
             let masked = String::from_utf8_lossy(&bytes).into_owned();
             assert!(masked.starts_with("before ") && masked.ends_with(" after"), "{masked}");
             assert!(masked.contains("**********"), "{masked}");
             assert_eq!(bytes.len(), text.len() + "before  after".len(), "the length stays");
         }
         let mut harmless = b"nothing of it in here".to_vec();
-        assert!(!scrubber().mask(&mut harmless));
+        assert_eq!(scrubber().mask(&mut harmless), 0);
     }
 
     #[test]
@@ -420,7 +446,7 @@ mod tests {
         for text in ["abcdefg%68", r"abcdefg\u0068", "%61bcdefgh", r"abcd\u0065fgh"] {
             let text = format!("{calm}%20{calm}{text}{calm}");
             let mut whole = text.clone().into_bytes();
-            assert!(scrubber.mask(&mut whole), "{text}");
+            assert_eq!(scrubber.mask(&mut whole), 1, "{text}");
             for size in [1, 3, 50] {
                 let mut stream = scrubber.stream();
                 let mut out: Vec<u8> =
@@ -429,6 +455,31 @@ mod tests {
                 assert_eq!(out, whole, "pieces of {size}");
             }
         }
+    }
+
+    #[test]
+    fn x7_a_secret_is_counted_once_however_the_text_is_cut() {
+        let one = format!("{SECRET} {} {{\"k\":{}}} ", STANDARD.encode(SECRET), serde_json::json!(SECRET));
+        let text = one.repeat(3);
+        assert_eq!(scrubber().mask(&mut text.clone().into_bytes()), 9);
+        for size in [1, 2, 7, 30, 64, 1000] {
+            let mut stream = scrubber().stream();
+            for piece in text.as_bytes().chunks(size) {
+                stream.push(piece);
+            }
+            stream.finish();
+            assert_eq!(stream.hits(), 9, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn x6_a_secret_is_found_in_the_name_of_a_header() {
+        let scrubber = Scrubber::new([Secret::new("Sk-Live_4fA81B.7")].iter()).unwrap();
+        let encoded = STANDARD.encode("Sk-Live_4fA81B.7").trim_end_matches('=').to_ascii_lowercase();
+        for name in ["sk-live_4fa81b.7", "x-sk-live_4fa81b.7-end", "x-sk%2dlive_4fa81b.7", &encoded] {
+            assert!(scrubber.is_in_name(name), "{name}");
+        }
+        assert!(!scrubber.is_in_name("x-sk-live_4fa81b"));
     }
 
     #[test]

@@ -150,6 +150,22 @@ impl Vault {
         self.secrets.values()
     }
 
+    /// The names of the secrets that are looked for in answers of a host: those that may be sent there, and those that the
+    /// plugin signs with, at which it can guess anyway.
+    pub(super) fn looked_for(&self, target: &Target) -> Vec<&str> {
+        let is = |bound: &&BoundSecret| bound.usage == SecretUse::Sign || bound.hosts.allows(target);
+        let names = self.bound.iter().filter(is).map(|bound| bound.name.as_str());
+        let mut names: Vec<&str> = names.filter(|name| self.secrets.contains_key(*name)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The secrets of these names.
+    pub(super) fn named<'v>(&'v self, names: &'v [&str]) -> impl Iterator<Item = &'v Secret> {
+        names.iter().filter_map(|name| self.secrets.get(*name))
+    }
+
     fn find(&self, name: &str) -> Result<(&Secret, &BoundSecret), SecretError> {
         let shown = || clean(name, 100);
         if !self.asked.iter().any(|asked| asked == name) {
@@ -183,8 +199,9 @@ impl Vault {
         Ok(secret.expose().as_bytes().ct_eq(candidate.as_bytes()).into())
     }
 
-    /// Whether a secret is bound to this host. The plugin's own credential headers are then removed.
-    fn bound(&self, target: &Target) -> bool {
+    /// Whether a secret is bound to this host. The plugin's own credential headers are then removed, and it gets whole answers
+    /// only.
+    pub(super) fn bound(&self, target: &Target) -> bool {
         self.bound.iter().any(|bound| bound.usage == SecretUse::Send && bound.hosts.allows(target))
     }
 }
@@ -523,6 +540,18 @@ mod tests {
         assert_eq!(kept, ["accept: text/plain"]);
         let (_, elsewhere) = sent(&vault(None, None), "https://other.example.com/", &own, None).unwrap();
         assert_eq!(elsewhere.len(), 4);
+    }
+
+    #[test]
+    fn x7_only_secrets_that_are_granted_to_a_host_are_looked_for_there() {
+        let vault = vault(None, None);
+        let names = |url: &str| vault.looked_for(&Target::of(&Url::parse(url).unwrap()).unwrap());
+        assert_eq!(names("https://api.example.com/x"), ["key", "signing"]);
+        for other in ["https://other.example.com", "http://api.example.com", "https://api.example.com:8443"] {
+            assert_eq!(names(other), ["signing"], "{other}");
+        }
+        assert_eq!(vault.named(&["key", "none"]).count(), 1);
+        assert!(!vault.bound(&Target::of(&Url::parse("https://other.example.com").unwrap()).unwrap()));
     }
 
     #[test]

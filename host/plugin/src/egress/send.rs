@@ -4,7 +4,7 @@
 use super::audit::{Audit, AuditContext, AuditEntry};
 use super::body::{AnswerBody, BodyContext, Connection, Rest};
 use super::budget::{CallBudget, Calls, NoToken};
-use super::headers::{check_headers, copy_values, headers_size, strip, strip_answer};
+use super::headers::{check_headers, copy_values, headers_size, is_piece, strip, strip_answer, whole_answer};
 use super::hosts::Hosts;
 use super::notice::{Notice, Notices};
 use super::resolve::{Checked, Lookup};
@@ -12,6 +12,7 @@ use super::scrub::{Scrubber, Stream};
 use super::secrets::{Placeholders, SecretError, Vault};
 use super::wire::{chain, connect_error, too_many_headers};
 use crate::address::grant::Target;
+use crate::component::manifest::makes_another;
 use crate::fair::account::TenantAccount;
 use crate::fair::cpu::OnCpu;
 use crate::fair::held::{Buffer, ENTRY, Held, Reservation, bytes_of};
@@ -47,7 +48,10 @@ const USERS: usize = super::secrets::REMEMBERED;
 pub(crate) struct Channel {
     pub(crate) integration: String,
     pub(crate) vault: Vault,
+    /// All secrets, for what operators read: log lines and errors.
     pub(crate) scrubber: Option<Scrubber>,
+    /// For answers: by the names of the secrets that are looked for.
+    scrubbers: Mutex<HashMap<Vec<String>, Option<Scrubber>>>,
     pub(crate) account: Arc<TenantAccount>,
     pub(crate) audit: AuditContext,
     pub(crate) calls: Calls,
@@ -93,6 +97,7 @@ impl Channel {
             account,
             integration,
             scrubber: Scrubber::new(vault.secrets()),
+            scrubbers: Mutex::default(),
             vault,
             hosts: Arc::new(hosts),
             lookup,
@@ -101,6 +106,14 @@ impl Channel {
             read_ahead: permits(limits.http_response_bytes),
             limits,
         }
+    }
+
+    /// What looks for secrets in the answers of a host.
+    fn scrubber_of(&self, target: &Target) -> Option<Scrubber> {
+        let names = self.vault.looked_for(target);
+        let key = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut scrubbers = self.scrubbers.lock().unwrap_or_else(PoisonError::into_inner);
+        scrubbers.entry(key).or_insert_with(|| Scrubber::new(self.vault.named(&names))).clone()
     }
 
     fn client(&self, target: &Target) -> Result<reqwest::Client, Error> {
@@ -281,7 +294,8 @@ impl Egress {
     ) -> Result<impl FnOnce(AuditEntry) -> Prepared + use<>, Error> {
         let limits = &self.channel.limits;
         let (parts, body) = request.into_parts();
-        if parts.method == Method::CONNECT || parts.method == Method::TRACE {
+        if is_no_request(&parts.method) {
+            entry.denied("method");
             return Err(Error::HttpRequestMethodInvalid);
         }
         let mut url = Url::parse(&parts.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
@@ -314,9 +328,13 @@ impl Egress {
         // there was none.
         let patience = self.began + Limits::time(limits.call_time / 2);
         let (method, body) = (parts.method, Some(body));
+        let (scrubber, bound) = (channel.scrubber_of(&target), channel.vault.bound(&target));
         Ok(move |entry| Prepared {
             client,
             channel,
+            scrubber,
+            bound,
+            hits: 0,
             notices,
             held,
             _carried: carried,
@@ -345,7 +363,8 @@ impl Egress {
         })?;
         strip(headers);
         let allowed = |(name, value): &(&HeaderName, &HeaderValue)| {
-            self.channel.hosts.sends(name) || self.placeholders.is_one(value)
+            !makes_another(name.as_str())
+                && (self.channel.hosts.sends(name) || self.placeholders.is_one(value))
         };
         if let Some((name, _)) = headers.iter().find(|header| !allowed(header)) {
             entry.denied("header");
@@ -356,7 +375,11 @@ impl Egress {
             let notice = Notice::Secret { url: target.to_string(), secret: clean(&other.0, 100) };
             self.deny(notice)
         })?;
-        if self.channel.scrubber.is_some() {
+        let bound = self.channel.vault.bound(target);
+        if bound {
+            whole_answer(headers);
+        }
+        if bound || self.channel.scrubber_of(target).is_some() {
             // A compressed response cannot be searched for secrets.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
@@ -376,6 +399,12 @@ impl Egress {
     }
 }
 
+/// Methods that ask for something else than a resource, in any case of their letters: some servers do not mind it. `TRACE`
+/// gives a request back with the secret in it; `TRACK` is its other name.
+fn is_no_request(method: &Method) -> bool {
+    ["CONNECT", "TRACE", "TRACK"].iter().any(|name| method.as_str().eq_ignore_ascii_case(name))
+}
+
 /// The URL without its query, which may hold personal data or a placeholder.
 pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
@@ -388,6 +417,12 @@ pub(super) fn shown(url: &Url) -> String {
 struct Prepared {
     client: reqwest::Client,
     channel: Arc<Channel>,
+    /// For the answer.
+    scrubber: Option<Scrubber>,
+    /// Whether a secret is bound to the host.
+    bound: bool,
+    /// In how many places of the head of the answer secrets were found.
+    hits: u64,
     notices: Notices,
     held: Held,
     /// What it has taken, headers and address included.
@@ -426,9 +461,9 @@ impl Prepared {
                 return Err(error);
             }
         };
-        let Self { channel, notices, held, mut entry, idle_time, .. } = self;
+        let Self { channel, scrubber, hits, notices, held, mut entry, idle_time, .. } = self;
         let (parts, body) = answer.into_parts();
-        let scrub = channel.scrubber.as_ref().map(Scrubber::stream);
+        let scrub = scrubber.as_ref().map(Scrubber::stream);
         // Before there is a stream, so that it is not begun without memory for it.
         let searching = match held.take(scrub.as_ref().map_or(0, Stream::size)) {
             Ok(taken) => taken,
@@ -440,7 +475,7 @@ impl Prepared {
         };
         let rest = Rest::new(
             body,
-            scrub,
+            (scrub, hits),
             (idle_time, deadline),
             BodyContext { limits: channel.limits.clone(), notices, entry, held, connection, searching },
         );
@@ -505,18 +540,35 @@ impl Prepared {
             error
         })?;
         let mut answer: http::Response<reqwest::Body> = answer.into();
+        self.check_head(&mut answer)?;
+        let head = self.taken(ENTRY + headers_size(answer.headers()))?;
+        copy_values(answer.headers_mut());
+        Ok((answer, Connection { _permits: permits, _buffers: buffers }, head))
+    }
+
+    /// Checks the head of an answer, and takes out of it what the plugin must not see.
+    fn check_head(&mut self, answer: &mut http::Response<reqwest::Body>) -> Result<(), Error> {
+        let channel = Arc::clone(&self.channel);
+        let limits = &channel.limits;
         self.entry.answered(answer.status().as_u16());
         if answer.status() == http::StatusCode::UNAUTHORIZED {
             self.notices.unauthorized();
         }
-        strip_answer(answer.headers_mut(), channel.scrubber.as_ref());
+        if self.bound && is_piece(answer.status(), answer.headers()) {
+            self.entry.denied("piece");
+            self.notices.add(Notice::Piece { url: shown(&self.url) });
+            return Err(Error::HttpResponseIncomplete);
+        }
+        self.hits = strip_answer(answer.headers_mut(), self.scrubber.as_ref());
+        if self.hits > limits.secret_hits {
+            self.reached(limits.secret_hits(Some(self.hits)));
+            return Err(Error::HttpResponseIncomplete);
+        }
         if let Err(limit) = check_headers(answer.headers(), limits) {
             self.reached(limit);
             return Err(Error::HttpResponseHeaderSectionSize(None));
         }
-        let head = self.taken(ENTRY + headers_size(answer.headers()))?;
-        copy_values(answer.headers_mut());
-        Ok((answer, Connection { _permits: permits, _buffers: buffers }, head))
+        Ok(())
     }
 
     fn taken(&mut self, bytes: u64) -> Result<Reservation, Error> {
@@ -683,7 +735,8 @@ impl WasiHttpHooks for Egress {
 mod tests {
     use super::*;
     use crate::address::grant::HttpGrant;
-    use crate::egress::Secret;
+    use crate::component::manifest::{SecretAsk, SecretUse};
+    use crate::egress::{Secret, SecretGrant};
     use entente_sync::Remedy;
     use std::net::IpAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -691,8 +744,25 @@ mod tests {
     /// The sending side of a plugin, in a world where every name is this machine.
     fn egress(granted: Vec<HttpGrant>, secrets: &[&str], account: Arc<TenantAccount>) -> Egress {
         let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) }));
+        // Granted, so that they are looked for, wherever an answer comes from.
+        let signs = secrets.iter().map(|text| SecretAsk {
+            name: (*text).to_owned(),
+            usage: SecretUse::Sign,
+            hosts: Vec::new(),
+            header: None,
+            query: None,
+            reason: "tests".to_owned(),
+        });
+        let signs: Vec<SecretAsk> = signs.collect();
+        let grant = |ask: &SecretAsk| SecretGrant {
+            name: ask.name.clone(),
+            hosts: vec![],
+            header: None,
+            query: None,
+        };
+        let grants = signs.iter().map(grant).collect();
         let secrets = secrets.iter().map(|text| ((*text).to_owned(), Secret::new(*text))).collect();
-        let vault = Vault::new(secrets, vec![], &[], &std::collections::BTreeMap::new());
+        let vault = Vault::new(secrets, grants, &signs, &std::collections::BTreeMap::new());
         let hosts =
             Hosts { asked: vec![crate::component::manifest::AskedHost::Any], granted, headers: vec![] };
         let context = ChannelContext {
@@ -764,7 +834,8 @@ mod tests {
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
-            let body = "it is tell-nobody, byte by byte; ".repeat(1000);
+            let body = "it is tell-nobody, byte by byte; ".repeat(2)
+                + &"and nothing of it any more......; ".repeat(1000);
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
             stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.unwrap();
             sent.send(()).unwrap();
@@ -787,7 +858,7 @@ mod tests {
         }
         drop(busy);
         let answer = sending.await.unwrap().into_body().collect().await.unwrap().to_bytes();
-        assert_eq!(answer.len(), 33_000);
+        assert_eq!(answer.len(), 66 + 34_000);
         assert!(answer.starts_with(b"it is ***********, byte by byte; it is ***********"), "{answer:?}");
         assert_eq!(account.cpu.held(), 0);
         server.await.unwrap();

@@ -182,7 +182,7 @@ fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice])
         }
         Some(Notice::Held(held)) => (codes::RATE_LIMITED, Some(held.after)),
         // A slow or large response may be the remote's doing, so the plugin's code stands.
-        Some(Notice::Limit(_) | Notice::NoSecret(_)) | None => return error,
+        Some(Notice::Limit(_) | Notice::NoSecret(_) | Notice::Piece { .. }) | None => return error,
     };
     if error.code != codes::LIMIT && error.code != codes::TRAP {
         code.clone_into(&mut error.code);

@@ -262,7 +262,15 @@ fn draft(
         match (context.inputs.variable)(from.env.get_ref()).filter(|text| !text.is_empty()) {
             Some(text) => {
                 given.insert(secret.get_ref().clone());
-                secrets.insert(secret.get_ref().clone(), SecretText::new(text));
+                let text = SecretText::new(text);
+                if let Some(why) = text.weakness() {
+                    let message = format!(
+                        "the secret '{}' is weak: {why}; a plugin could guess it where the remote system gives it back",
+                        secret.get_ref()
+                    );
+                    found.notice_with(&from.env.span(), &part, message, []);
+                }
+                secrets.insert(secret.get_ref().clone(), text);
             }
             // Once the secret is stored, the variable need not be set.
             None if secrets.contains_key(secret.get_ref()) => {}

@@ -13,7 +13,7 @@ mod webhook;
 
 pub use address::{AskedHost, fill};
 pub use header::USUAL_HEADERS;
-pub(crate) use header::is_reserved;
+pub(crate) use header::{is_reserved, makes_another};
 pub use object::ObjectAsk;
 pub use setting::{Expected, SettingAsk, SettingError, SettingKind, SettingValue};
 pub use webhook::{SignatureAlgorithm, SignatureEncoding, SignaturePattern, SignatureScheme, WebhookAsk};

@@ -132,6 +132,26 @@ fn x10_hosts_are_shown_as_they_would_be_granted() {
 }
 
 #[test]
+fn x17_headers_that_make_another_request_cannot_be_listed() {
+    for name in [
+        "X-Original-URL",
+        "x_original_url",
+        "X-HTTP-Method-Override",
+        "True-Client-IP",
+        "x-forwarded-host",
+        "x_real_ip",
+    ] {
+        for text in [
+            format!("headers = [\"{name}\"]"),
+            format!("[[secret]]\nname = \"a\"\nhosts = [\"*\"]\nheader = \"{name}\"\nreason = \"x\""),
+        ] {
+            let error = Manifest::from_toml(&text).unwrap_err().to_string();
+            assert!(error.contains("is a header that"), "{name}: {error}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_manifest_is_told() {
     let table = [
         ("[[host]]\naddress = \"https://a.example\"", "missing field `reason`"),

@@ -56,7 +56,8 @@ impl Guest {
         // Nothing is granted: no arguments, environment, files or sockets. Clocks and random numbers are
         // real.
         let mut wasi = WasiCtx::builder();
-        // A socket would be one of this process as soon as it is made, whatever it may connect to.
+        // A socket would be one of this process as soon as it is made, whatever it may connect to. wasmtime allows none
+        // by default; here it is said.
         wasi.allow_tcp(false).allow_udp(false);
         wasi.stdout(Printed(log.clone())).stderr(Printed(log.clone())).max_random_size(limits.random_bytes);
         let mut table = ResourceTable::new();

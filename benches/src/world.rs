@@ -9,7 +9,8 @@ use entente::Tenant;
 use entente_core::Value;
 use entente_plugin::Compiler;
 use entente_sync::{
-    Engine, Exchange, RunEnd, RunOptions, Side, Sides, Silent, SyncDefinition, SystemClock, SystemRandomness,
+    Engine, Exchange, RunBudget, RunEnd, RunOptions, Side, Sides, Silent, SyncDefinition, SystemClock,
+    SystemRandomness,
 };
 use made_up::people::{Ids, People};
 use std::collections::BTreeMap;
@@ -139,6 +140,7 @@ impl World {
             randomness: &SystemRandomness,
             observer: &Silent,
             stop: &AtomicBool::new(false),
+            budget: &RunBudget::default(),
             holder: "speed",
         };
         let watch = Watch::start();

@@ -91,6 +91,7 @@ impl Fan {
             randomness: &self.randomness,
             observer: &Silent,
             stop: &stop,
+            budget: &RunBudget::default(),
             holder: "test",
         };
         let end = engine.run(&self.definitions[which], options).await.unwrap();

@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod budget;
 mod crashes;
 mod deletions;
 mod evidence;

@@ -218,7 +218,7 @@ async fn what_the_remote_refuses_has_failed_with_its_reason() {
     assert!(
         matches!(
             &run.counts.right["person"].reasons[&Code::Refused].samples[..],
-            [Reason::Refused { said, .. }] if said.text.contains("the answer was 400")
+            [Reason::Refused { said, .. }] if said.text.as_data().contains("the answer was 400")
         ),
         "{:?}",
         run.counts.right

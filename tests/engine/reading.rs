@@ -135,6 +135,7 @@ async fn being_told_to_slow_down_is_waited_out() {
     let slow = ExchangeError {
         code: codes::RATE_LIMITED.into(),
         reason: "slow down".into(),
+        said: None,
         after: Some(std::time::Duration::from_secs(30)),
         object: None,
         remedies: Vec::new(),

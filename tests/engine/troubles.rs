@@ -472,6 +472,7 @@ async fn a_later_retry_waits_for_its_time() {
     let later = ExchangeError {
         code: codes::RATE_LIMITED.into(),
         reason: "slow down".into(),
+        said: None,
         after: Some(Duration::from_secs(7)),
         object: None,
         remedies: Vec::new(),

@@ -14,6 +14,7 @@ pub struct World {
     pub ledger: SqliteLedger,
     pub definition: SyncDefinition,
     pub clock: Arc<ManualClock>,
+    pub budget: RunBudget,
     randomness: Counter,
 }
 
@@ -134,6 +135,7 @@ impl World {
             definition,
             clock,
             randomness: Counter::default(),
+            budget: RunBudget::default(),
         }
     }
 
@@ -167,6 +169,7 @@ impl World {
             randomness: &self.randomness,
             observer,
             stop,
+            budget: &self.budget,
             holder: "test",
         };
         engine.run(&self.definition, options).await

@@ -1,11 +1,12 @@
 //! `entente apply`: the configuration from a file.
 
-use super::output::{Done, Usage, print_line};
+use super::door::{Data, data_output};
+use super::output::{Done, Usage};
 use super::{Context, remedy};
 use anyhow::Context as _;
 use entente::{ApplyOptions, File, FileInputs};
 use entente_plugin::{read_at_most, read_text};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// More than any limit allows; the limit of the tenant is looked at later.
@@ -60,6 +61,6 @@ pub(super) async fn export(context: &Context) -> anyhow::Result<Done> {
     if context.output.json {
         return Err(Usage("the configuration is a TOML file; leave --json out".to_owned()).into());
     }
-    print_line(text.trim_end());
+    writeln!(data_output(Data::Text), "{}", text.trim_end())?;
     Ok(Done::Well)
 }

@@ -1,6 +1,7 @@
 //! `entente completion`: what a shell needs to complete commands and options.
 
 use super::Cli;
+use super::door::{Data, data_output};
 use super::output::Done;
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -14,7 +15,7 @@ pub(super) struct CompletionArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &CompletionArgs) -> anyhow::Result<Done> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "entente", &mut std::io::stdout());
+    clap_complete::generate(args.shell, &mut Cli::command(), "entente", &mut data_output(Data::Text));
     Ok(Done::Well)
 }
 

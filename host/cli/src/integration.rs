@@ -1,10 +1,10 @@
 //! `entente integration`: configured plugins, their settings, secrets and grants.
 
-use super::Context;
 use super::integration_calls::{self, CallsArgs};
 use super::integration_grant::{self, GrantArgs, reach};
 use super::output::{Done, Output, Usage, table};
 use super::remedy::{self, Advised};
+use super::{Context, door};
 use anyhow::Context as _;
 use entente::view::{
     AddedIntegrationView, ChangedIntegrationView, IntegrationView, NoticeView, RemovedIntegrationView,
@@ -193,7 +193,7 @@ impl Given {
                 return Err(Usage(said.to_owned()).into());
             }
             if std::io::stdin().is_terminal() {
-                eprint!("{name}: ");
+                door::ask(&format!("{name}: ")).context("the terminal cannot be written to")?;
             }
             let mut line = String::new();
             input.read_line(&mut line).context("standard input cannot be read")?;
@@ -213,7 +213,7 @@ impl Given {
 /// Tells people on standard error; programs have the notices in the data.
 pub(super) fn warn(notices: &[NoticeView], output: Output) {
     for NoticeView { message, .. } in notices.iter().filter(|_| !output.json) {
-        eprintln!("warning: {}{}", message.text, remedy::lines(&message.remedies));
+        door::tell(&format!("warning: {}{}", message.text, remedy::lines(&message.remedies)));
     }
 }
 

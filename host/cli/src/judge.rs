@@ -1,5 +1,6 @@
 //! `entente judge`: JSON lines in, a verdict with its reason out for each.
 
+use super::door::{Data, data_output};
 use super::output::Done;
 use entente_core::{Mode, judge_line};
 use std::io::{BufRead, Write};
@@ -55,7 +56,7 @@ pub(super) fn answer_lines(
 /// Runs the command.
 pub(super) fn run(args: &JudgeArgs) -> anyhow::Result<Done> {
     let stdin = std::io::stdin().lock();
-    let stdout = std::io::BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    let stdout = std::io::BufWriter::with_capacity(1 << 16, data_output(Data::Json));
     answer_lines(args.mode, std::io::BufReader::with_capacity(1 << 16, stdin), stdout)
 }
 

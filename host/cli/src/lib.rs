@@ -6,6 +6,7 @@ mod completion;
 mod conflict;
 mod dates;
 mod doctor;
+mod door;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -260,9 +261,6 @@ fn report(error: &anyhow::Error, json: bool) {
             text = format!("{text}: {cause}");
         }
     }
-    // Files and remote systems have a say in errors, and none in what a terminal does.
-    let text: String =
-        text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
     let remedies = remedy::of(error);
     let known = error.chain().find_map(|cause| {
         let of_tenant = cause.downcast_ref::<TenantError>().map(ErrorView::from);
@@ -271,10 +269,10 @@ fn report(error: &anyhow::Error, json: bool) {
     if json {
         return report_json(&ErrorView { error: text, remedies, ..known.unwrap_or_else(|| unknown(error)) });
     }
-    eprintln!("error: {text}{}", remedy::lines(&remedies));
+    door::tell(&format!("error: {text}{}", remedy::lines(&remedies)));
     let problems = known.map_or(0, |error| error.problems.len());
     if problems > 1 {
-        eprintln!("{problems} problems; nothing was saved");
+        door::tell(&format!("{problems} problems; nothing was saved"));
     }
 }
 
@@ -295,7 +293,7 @@ fn unknown(error: &anyhow::Error) -> ErrorView {
 fn report_json(error: &ErrorView) {
     let Ok(mut data) = serde_json::to_value(error) else { return };
     remedy::add_commands(&mut data);
-    eprintln!("{data:#}");
+    door::tell_json(&format!("{data:#}"));
 }
 
 fn log_to_stderr(verbose: u8) {
@@ -310,8 +308,8 @@ fn log_to_stderr(verbose: u8) {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .fmt_fields(remedy::log_fields())
-        .with_writer(std::io::stderr)
+        .with_writer(door::log_writer)
         .with_target(false)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_ansi(door::shows_progress())
         .try_init();
 }

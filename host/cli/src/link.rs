@@ -94,10 +94,10 @@ pub(super) async fn run(command: LinkCommand, context: &Context) -> anyhow::Resu
 fn text(one: &Linked) -> String {
     let mut text = String::new();
     if !one.fields.is_empty() {
-        let counterpart = one.counterpart.as_ref().map_or_else(String::new, RecordName::shown);
+        let counterpart = one.counterpart.as_ref().map_or_else(String::new, RecordName::to_string);
         let mut rows = match counterpart.as_str() {
-            "" => table(["field", &one.record.shown()]),
-            other => table(["field", &one.record.shown(), "field", other]),
+            "" => table(["field", &one.record.to_string()]),
+            other => table(["field", &one.record.to_string(), "field", other]),
         };
         let value = |value: &Option<entente_core::Value>| {
             value.as_ref().map_or_else(String::new, |value| cell(&value.to_string(), 50))
@@ -117,19 +117,19 @@ fn text(one: &Linked) -> String {
 
 fn line(one: &Linked) -> String {
     let next = remedy::command(&Remedy::Sync { sync: Some(one.sync.clone()) });
-    let (record, sync) = (one.record.shown(), &one.sync);
+    let (record, sync) = (&one.record, &one.sync);
     match &one.counterpart {
         Some(other) if one.dry && one.removed => {
-            format!("the link of {record} with {} would be removed in {sync}", other.shown())
+            format!("the link of {record} with {} would be removed in {sync}", other)
         }
-        Some(other) if one.dry => format!("{record} would be linked with {} in {sync}", other.shown()),
+        Some(other) if one.dry => format!("{record} would be linked with {} in {sync}", other),
         None if one.dry => format!("{record} would count as without counterpart in {sync}"),
         Some(other) if one.removed => format!(
             "{record} is no longer linked with {} in {sync}; neither is made again on the other side until you say so",
-            other.shown()
+            other
         ),
         Some(other) => {
-            format!("{record} is linked with {}; the next run compares them: {next}", other.shown())
+            format!("{record} is linked with {}; the next run compares them: {next}", other)
         }
         None => format!("{record} has no counterpart; the next run decides it anew: {next}"),
     }

@@ -1,6 +1,7 @@
 //! Which part of a list a command shows.
 
-use super::output::{Output, print_json};
+use super::door::print_json;
+use super::output::Output;
 use super::stream;
 use entente::TenantError;
 use entente::view::{Cursor, Page, PageRequest};

@@ -1,5 +1,6 @@
 //! Progress of long work, on a terminal.
 
+use entente_core::Foreign;
 use entente_sync::{Observer, Side, Sides, Step};
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use std::sync::{Mutex, PoisonError};
@@ -118,6 +119,7 @@ impl Observer for RunProgress {
 
     fn waiting(&self, exchange: &str, pause: Duration, reason: &str) {
         tracing::info!(exchange, ?pause, reason, "waiting");
+        let reason = Foreign::new(reason).cut(200);
         self.bar.set_message(format!("waiting {:.1} s for {exchange}: {reason};", pause.as_secs_f64()));
     }
 }

@@ -1,6 +1,7 @@
 //! `entente quickstart`: a sample CRM, some hundred records, and a first sync, from nothing.
 
-use super::output::{Done, Usage, print_line};
+use super::door::print_line;
+use super::output::{Done, Usage};
 use super::{Context, key_variable, plugin, record_import, remedy, report, sync};
 use crate::toolchain::{BuildOptions, clean};
 use anyhow::Context as _;

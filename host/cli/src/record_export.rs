@@ -1,6 +1,7 @@
 //! `entente record export`: records of the hub as CSV, or as lines of JSON.
 
 use super::Context;
+use super::door::{Data, data_output};
 use super::output::{Done, Usage};
 use super::record::{assignments, definition};
 use crate::whole_file::WholeFile;
@@ -63,7 +64,7 @@ pub(super) async fn export_command(
     }
     let file = match args.file {
         None => {
-            let mut output = std::io::BufWriter::new(std::io::stdout());
+            let mut output = std::io::BufWriter::new(data_output(if json { Data::Json } else { Data::Text }));
             if json {
                 export_lines(tenant, &definition, options, &mut output).await?;
             } else {

@@ -1,6 +1,6 @@
 //! `entente record import`: a CSV file into the hub.
 
-use super::output::{Done, Usage, cell};
+use super::output::{Done, Usage};
 use super::{Context, dates, progress};
 use anyhow::Context as _;
 use entente::Tenant;
@@ -142,6 +142,8 @@ pub(super) async fn import(
 }
 
 pub(super) fn import_text(report: &ImportReport, file: &Path, dry_run: bool) -> String {
+    /// How many refused rows and unread columns are shown to people; --json has more.
+    const SHOWN: usize = 20;
     let mut text = format!(
         "{}: {} rows, {} created, {} updated, {} unchanged, {} refused{}",
         file.display(),
@@ -158,20 +160,32 @@ pub(super) fn import_text(report: &ImportReport, file: &Path, dry_run: bool) -> 
     if report.older > 0 {
         text.push_str(&format!("\n{} fields were left alone because the hub has newer values", report.older));
     }
-    for column in &report.unused {
+    for column in report.unused.iter().take(SHOWN) {
         text.push_str(&format!(
             "\ncolumn {} '{}' was not read: {}",
-            column.number, column.name, column.reason
+            column.number,
+            column.name.cut(60),
+            column.reason
         ));
+    }
+    if report.unused.len() > SHOWN {
+        let more = report.unused.len() - SHOWN;
+        text.push_str(&format!("\nand {more} more columns were not read; --json lists them"));
     }
     for note in &report.notes {
         text.push_str(&format!("\nnote: {note}"));
     }
-    /// How many refused rows are shown to people; --json has more.
-    const SHOWN: usize = 20;
     for bad in report.bad.iter().take(SHOWN) {
-        let column = bad.column.as_deref().map(|column| format!(", column {column}")).unwrap_or_default();
-        let value = if bad.value.is_empty() { String::new() } else { format!(" '{}'", cell(&bad.value, 60)) };
+        let column = bad
+            .column
+            .as_ref()
+            .map(|column| column.cut(60))
+            .map(|column| format!(", column {column}"))
+            .unwrap_or_default();
+        let value = match bad.value.cut(60) {
+            blank if blank.is_empty() => String::new(),
+            value => format!(" '{value}'"),
+        };
         text.push_str(&format!("\nline {}{column}{value}: {}", bad.line, bad.reason));
     }
     if report.failed as usize > SHOWN {

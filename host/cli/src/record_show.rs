@@ -23,7 +23,7 @@ fn known_table(known: &KnownRecordView) -> String {
         }
         rows.add_row(row);
     }
-    let mut text = format!("{}\n{rows}", known.record.shown());
+    let mut text = format!("{}\n{rows}", known.record);
     for pair in &known.pairs {
         text.push_str(&pair_text(pair));
         text.push_str(&remedy::lines(&pair.remedies));

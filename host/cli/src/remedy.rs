@@ -9,6 +9,7 @@ pub(super) use shell::quoted;
 use shell::Words;
 
 use entente::{ConfigError, TenantError};
+use entente_core::Foreign;
 use entente_plugin::{InspectError, LimitReached, LoadError, UnknownLimit};
 use entente_sync::{Message, Remedy, SyncError};
 use serde::Deserialize;
@@ -143,12 +144,12 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Vec<Remedy> {
 /// Fields of log lines: `remedies`, which the library gives as data, becomes lines with commands.
 pub(super) fn log_fields() -> impl for<'w> FormatFields<'w> + 'static {
     format::debug_fn(|writer, field, value| match field.name() {
-        "message" => write!(writer, "{value:?}"),
+        "message" => write!(writer, "{}", Foreign::new(format!("{value:?}"))),
         "remedies" => {
             let remedies: Vec<Remedy> = serde_json::from_str(&format!("{value:?}")).unwrap_or_default();
             write!(writer, "{}", lines(&remedies))
         }
-        name => write!(writer, "{name}={value:?}"),
+        name => write!(writer, "{name}={}", Foreign::new(format!("{value:?}"))),
     })
     .delimited(" ")
 }

@@ -5,7 +5,7 @@ use super::output::{Done, Output, cell, table};
 use super::remedy;
 use super::run::print_detail;
 use super::waiting::{most, waiting_text};
-use super::{paging, remedy::command};
+use super::{door, paging, remedy::command};
 use anyhow::Context as _;
 use entente::Tenant;
 use entente::view::{ChangeView, Page, PageRequest, RunDetail, RunView, made};
@@ -230,7 +230,7 @@ fn waits(detail: &RunDetail) -> String {
 /// How the command ends for a run that ended so.
 pub(super) fn done(end: RunEnd) -> anyhow::Result<Done> {
     if let Some(error @ SyncError::TimeUp { .. }) = end.error {
-        eprintln!("{error}");
+        door::tell(&error.to_string());
     } else if let Some(error) = end.error {
         return Err(anyhow::Error::from(error))
             .with_context(|| format!("run {} of {} did not come to its end", end.run.id, end.run.sync));

@@ -91,7 +91,7 @@ async fn list(tenant: &Tenant, sync: Option<&str>, page: PageArgs, context: &Con
             }
             let mut rows = table(["sync", "records", "why", "attempts", "tried again"]);
             for one in &page.rows {
-                let names: Vec<String> = one.records.iter().map(RecordName::shown).collect();
+                let names: Vec<String> = one.records.iter().map(RecordName::to_string).collect();
                 rows.add_row(vec![
                     one.sync.clone(),
                     names.join(" ↔ "),

@@ -1,7 +1,8 @@
 //! `entente run`: what ran and what it did.
 
 use super::changes::changes_table;
-use super::output::{Done, cell, print_line, table};
+use super::door::print_line;
+use super::output::{Done, cell, table};
 use super::paging::{PageArgs, go_on};
 use super::remedy;
 use super::report::{counts_table, notices_text};

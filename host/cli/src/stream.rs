@@ -1,7 +1,7 @@
 //! Streams long lists as JSON: rows are written as they are read, so that memory stays flat however long the list is.
 //! The document is the one that a page of all rows would be.
 
-use super::output::print_json;
+use super::door::print_json;
 use super::remedy;
 use entente::TenantError;
 use entente::view::{Page, PageRequest};

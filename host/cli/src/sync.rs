@@ -3,7 +3,7 @@
 use super::output::{Done, Output, Usage};
 use super::progress::RunProgress;
 use super::report::{done, show};
-use super::{Context, dates, sides};
+use super::{Context, dates, door, sides};
 use entente::Tenant;
 use entente_core::Timestamp;
 use entente_sync::{Reading, RunEnd, RunKind, RunOptions, Scope, Sides, Span, SyncDefinition, Trust};
@@ -276,7 +276,7 @@ pub(super) async fn run_once(
     let listener = tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             asked.store(true, Ordering::Relaxed);
-            eprintln!("stopping at the next safe point; Ctrl-C again ends at once, which is safe too");
+            door::tell("stopping at the next safe point; Ctrl-C again ends at once, which is safe too");
             if tokio::signal::ctrl_c().await.is_ok() {
                 std::process::exit(130);
             }

@@ -3,14 +3,14 @@
 use super::output::{Done, Usage, table};
 use super::remedy;
 use super::remedy::Advised;
-use super::{Context, key_variable};
+use super::{Context, door, key_variable};
 use anyhow::Context as _;
 use entente::view::TenantView;
 use entente::{DEFAULT_TENANT, Host, HostOptions, RestoreOptions};
 use entente_plugin::{Compiler, LimitUnit};
 use entente_sync::Remedy;
 use std::collections::BTreeMap;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// The commands below `entente tenant`.
@@ -277,9 +277,9 @@ async fn remove(host: &Host, name: &str, yes: bool, context: &Context) -> anyhow
     }
     let removed = host.remove(name).await?;
     if let Some(why) = &removed.components_left {
-        eprintln!(
+        door::tell(&format!(
             "warning: components that may be of no more use were left, since another tenant cannot be asked what it uses: {why}"
-        );
+        ));
     }
     context.output.show(&removed, |removed| {
         let what = if name == DEFAULT_TENANT { "emptied" } else { "removed" };
@@ -297,9 +297,7 @@ fn asked(question: &str, word: &str) -> anyhow::Result<bool> {
         let advised = Advised::new(text, [Remedy::RemoveUnasked { tenant: word.to_owned() }]);
         return Err(anyhow::Error::from(Usage(text.to_owned())).context(advised));
     }
-    let mut stderr = std::io::stderr();
-    write!(stderr, "{question}\nType its name to go on: ")
-        .and_then(|()| stderr.flush())
+    door::ask(&format!("{question}\nType its name to go on: "))
         .context("the terminal cannot be written to")?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("the terminal cannot be read")?;

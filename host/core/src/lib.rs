@@ -3,10 +3,12 @@
 //! No I/O, no clock, no randomness, no wasm: everything here is a function of its arguments. Programs that
 //! embed Entente see these types through the crates above; [`settle`] and [`judge`] can also be used alone.
 
+mod foreign;
 mod judge;
 mod record;
 mod words;
 
+pub use foreign::{Foreign, acts_on_a_terminal};
 pub use judge::{
     Basis, Blanks, Claim, Current, Decision, Direction, Drift, Evidence, FieldRules, FieldTerms, Halves,
     Mode, Settled, Side, Sides, Unresolved, Verdict, Why, Winner, Write, WriteRule, canonical, elements,

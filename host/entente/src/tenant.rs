@@ -259,6 +259,9 @@ impl TenantError {
             TenantError::Limit(limit) => limit.remedies(),
             TenantError::UnknownLimit(error) => error.remedies(),
             TenantError::Archive { error, .. } => error.remedies(),
+            TenantError::Store(error) | TenantError::Hub(HubError::Store(error)) if error.is_full() => {
+                vec![Remedy::ShowLimits]
+            }
             TenantError::Io { .. }
             | TenantError::Hub(_)
             | TenantError::Store(_)
@@ -430,14 +433,11 @@ impl Tenant {
         name: &str,
         bytes: &[u8],
     ) -> Result<(crate::config::InstalledPlugin, Inspection), TenantError> {
+        let limits = self.limits().await?;
+        self.note_install(&limits).await?;
         // Compiling now shows at once whether it works, and makes the first sync fast.
-        let inspection = self
-            .plugins()
-            .await?
-            .load_within(bytes.to_vec(), &self.limits().await?)
-            .await?
-            .inspection()
-            .clone();
+        let inspection =
+            self.plugins().await?.load_within(bytes.to_vec(), &limits).await?.inspection().clone();
         let facts = facts(&inspection);
         let installed = self.configuration.install_plugin(name, bytes, &facts).await?;
         Ok((installed, inspection))
@@ -512,6 +512,8 @@ impl Tenant {
         let presence = self.begin_run(options.wait, stop).await?;
         // Another run may have died while this one waited for its permit.
         self.take_over(&definition.relation).await?;
+        let limits = self.limits().await?;
+        self.store.limit_size(limits.tenant_database_bytes).await?;
         let left = self.side(&definition.exchanges.left).await?;
         let right = self.side(&definition.exchanges.right).await?;
         tracing::info!(
@@ -528,6 +530,7 @@ impl Tenant {
             randomness: &SystemRandomness,
             observer,
             stop,
+            budget: &limits::run_budget(&limits),
             holder: presence.holder(),
         };
         let end = engine.run(&definition, options).await;

@@ -274,6 +274,14 @@ limits! {
         "Keys and values that a plugin keeps between calls. Cursors do not belong there."
     runs_at_once "runs-at-once" Count = 4, at most 1000;
         "Syncs of the tenant at the same time, in all processes together."
+    run_rows "run-rows" Count = 20_000_000, at most 10_000_000_000;
+        "Rows, deletions and conversions that both sides report in one run; the next run goes on from there. A first sync of a million contacts on both sides has two million."
+    run_time "run-time" Time = 86_400_000, at most 31 * 86_400_000;
+        "Wall time of one run, its waits included; the next run goes on from there."
+    tenant_database_bytes "tenant-database-bytes" Bytes = 16_384 * MIB, at most 1_048_576 * MIB;
+        "Size of the database of a tenant. Where it is reached, what would write more fails and leaves all as it was; reading and removing go on."
+    installs_per_day "installs-per-day" Count = 200, at most 100_000;
+        "Plugins that a tenant installs in a day, upgrades included. Each is compiled, and kept while something uses it."
     secret_matches "secret-matches" Count = 100, at most 10_000;
         "Comparisons with a secret in one call, so that it cannot be guessed."
     secret_hits "secret-hits" Count = 20, at most 10_000;

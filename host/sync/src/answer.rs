@@ -76,7 +76,7 @@ impl<'a> Answers<'a> {
             Outcome::Deleted => Meaning::Gone,
             Outcome::Failed { code, .. } if code == "not-found" && *action != Action::Create => Meaning::Gone,
             Outcome::Failed { code, reason, fields } => {
-                let said = RemoteSaid { code: Some(code), text: reason };
+                let said = RemoteSaid { code: Some(code.into()), text: reason.into() };
                 Meaning::Refused(Reason::Refused { side: self.target, said, fields })
             }
             // To a create it names what is there already, which may be the counterpart of another record.

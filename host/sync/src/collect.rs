@@ -250,6 +250,7 @@ impl Session<'_> {
                 self.check_cursor(side, &open, next, &mut seen)?;
             }
             let (next, after) = (page.next.clone(), page.after);
+            self.told = self.told.saturating_add(page.size());
             if let Some(progress) = progress.as_deref_mut() {
                 self.finish_objects(side, &mut open, &page, progress);
                 for batch in page.batches.iter().filter(|batch| !batch.deleted.is_empty()) {
@@ -273,6 +274,7 @@ impl Session<'_> {
             if next.is_none() {
                 break;
             }
+            self.check_told()?;
             if let Some(after) = after {
                 self.wait_for_page(side, after).await?;
             }
@@ -281,6 +283,14 @@ impl Session<'_> {
             self.listed[side] = progress.complete();
         }
         Ok(())
+    }
+
+    /// Ends a run that was told more than it may be. What it was told is committed.
+    fn check_told(&self) -> Result<(), SyncError> {
+        match &self.engine.budget.rows {
+            Some(rows) if self.told >= rows.most => Err(SyncError::Spent(rows.spent.clone())),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a cursor that this run has been at: the report would go round for ever.

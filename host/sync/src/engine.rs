@@ -1,5 +1,6 @@
 //! Engine: the dependencies of a run, and how it ends.
 
+use super::budget::RunBudget;
 use super::env::{Clock, Randomness};
 use super::error::SyncError;
 use super::exchange::Exchange;
@@ -23,6 +24,8 @@ pub struct Engine<'a> {
     pub observer: &'a dyn Observer,
     /// Cancellation flag: set it to end the run at the next safe point.
     pub stop: &'a AtomicBool,
+    /// What the run may use.
+    pub budget: &'a RunBudget,
     /// Name of the lease holder (a process and a machine, say), shown to runs that find the lease taken.
     pub holder: &'a str,
 }

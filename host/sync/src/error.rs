@@ -81,6 +81,9 @@ pub enum SyncError {
         /// What it was waiting for, where it was.
         waiting: Option<Box<Awaited>>,
     },
+    /// The run has used up its budget: a limit of whoever started it.
+    #[error("{0}; what was read is kept, and the next run goes on from here")]
+    Spent(Message),
 }
 
 /// What a run waits for.
@@ -119,6 +122,7 @@ impl SyncError {
                 },
                 Remedy::RebindForgetLinks { integration: exchange.clone(), unasked: false },
             ],
+            SyncError::Spent(spent) => spent.remedies.clone(),
             SyncError::NotMapped { .. } | SyncError::Stopped | SyncError::TimeUp { .. } => Vec::new(),
         }
     }

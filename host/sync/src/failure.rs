@@ -1,6 +1,7 @@
 //! Failure: why a call to a side failed as a whole, and the codes that the engine decides by.
 
 use super::remedy::Remedy;
+use entente_core::Foreign;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,8 +10,10 @@ use std::time::Duration;
 pub struct ExchangeError {
     /// Error code, which the engine decides by, see [`codes`].
     pub code: String,
-    /// Message for people, without secrets.
+    /// What the host found, for people, without secrets; may be empty where something was said.
     pub reason: String,
+    /// What the plugin or its remote system said, for people, without secrets.
+    pub said: Option<Foreign>,
     /// How long to wait before a retry, where the side tells.
     pub after: Option<Duration>,
     /// The object that it is about, where it is about one: the one whose bookmark has expired.
@@ -49,7 +52,36 @@ pub mod codes {
 impl ExchangeError {
     /// An error without a waiting time and without remedies.
     pub fn new(code: &str, reason: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), reason: reason.into(), after: None, object: None, remedies: Vec::new() }
+        Self {
+            code: code.to_owned(),
+            reason: reason.into(),
+            said: None,
+            after: None,
+            object: None,
+            remedies: Vec::new(),
+        }
+    }
+
+    /// An error in somebody else's words.
+    pub fn said(code: &str, said: impl Into<Foreign>) -> Self {
+        Self { said: Some(said.into()), ..Self::new(code, "") }
+    }
+
+    /// For people: what was said, in quotation marks, and what the host found.
+    pub fn told(&self) -> String {
+        match (&self.said, self.reason.as_str()) {
+            (None, reason) => reason.to_owned(),
+            (Some(said), "") => format!("«{said}»"),
+            (Some(said), reason) => format!("«{said}»; {reason}"),
+        }
+    }
+
+    /// Adds what the host found.
+    pub fn push_reason(&mut self, reason: &str) {
+        if !self.reason.is_empty() {
+            self.reason.push_str("; ");
+        }
+        self.reason.push_str(reason);
     }
 
     /// Adds remedies.
@@ -83,7 +115,7 @@ impl ExchangeError {
 
 impl fmt::Display for ExchangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.reason)
+        write!(f, "{}: {}", Foreign::new(&self.code), self.told())
     }
 }
 

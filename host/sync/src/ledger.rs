@@ -38,6 +38,16 @@ pub enum LedgerError {
         /// The relation.
         relation: String,
     },
+    /// The database has no room: the disk is full, or a limit on its size is reached.
+    #[error(
+        "the database could not {doing}: {why}: the disk is full, or the database has reached its limit tenant-database-bytes. Nothing of this was written, and what was before is kept; make room or raise the limit, and go on"
+    )]
+    Full {
+        /// What was tried, as a verb phrase.
+        doing: &'static str,
+        /// The error of the database.
+        why: String,
+    },
     /// The database failed.
     #[error("the database could not {doing}: {why}")]
     Store {
@@ -53,6 +63,7 @@ impl LedgerError {
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             LedgerError::Busy { .. } => vec![Remedy::Wait],
+            LedgerError::Full { .. } => vec![Remedy::ShowLimits],
             LedgerError::Fenced { .. } | LedgerError::Store { .. } => Vec::new(),
         }
     }

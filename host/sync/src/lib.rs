@@ -7,6 +7,7 @@
 
 mod answer;
 mod apply;
+mod budget;
 mod change;
 mod collect;
 mod convert;
@@ -73,6 +74,7 @@ mod untangle;
 mod wait;
 mod working;
 
+pub use budget::{Allowance, RunBudget};
 pub use change::{Change, ChangeStatus, ChangedField, Choice, Conflict, Ruling, Weight};
 pub use definition::{
     Blanks, Brake, Braked, Condition, DeletePolicy, Direction, Drift, FieldMapping, FieldTerms, IdentifyBy,

@@ -3,7 +3,7 @@
 use super::definition::SyncDefinition;
 use super::engine::{Engine, RunEnd};
 use super::error::SyncError;
-use super::ledger::{LedgerError, Requeue};
+use super::ledger::{Lease, LedgerError, Requeue};
 use super::limits;
 use super::open::OpenCreates;
 use super::options::{RunKind, RunOptions, Scope};
@@ -32,22 +32,7 @@ impl Engine<'_> {
     }
 
     async fn run_on(&self, definition: &SyncDefinition, options: RunOptions) -> Result<RunEnd, SyncError> {
-        let lease = loop {
-            match self
-                .ledger
-                .acquire(&definition.relation, self.holder, self.clock.now(), limits::LEASE)
-                .await
-            {
-                Ok(lease) => break lease,
-                Err(LedgerError::Busy { .. }) if options.wait => {
-                    if self.stop.load(Ordering::Relaxed) {
-                        return Err(SyncError::Stopped);
-                    }
-                    self.clock.sleep(limits::LEASE_POLL).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        };
+        let lease = self.lease(definition, &options).await?;
         let now = self.clock.now();
         let run = Run::new(definition.name.clone(), definition.relation.clone(), options, now);
         let run = match self.ledger.start_run(&lease, run).await {
@@ -67,6 +52,7 @@ impl Engine<'_> {
             listed: Sides::default(),
             read_error: None,
             read: Sides::default(),
+            told: 0,
             read_pairs: BTreeMap::new(),
             revisits: BTreeMap::new(),
             unfound: Sides::default(),
@@ -100,6 +86,26 @@ impl Engine<'_> {
             Err(error) => Some(error),
         };
         session.end(error).await
+    }
+
+    /// Takes the lease of the relation, waiting for it where that was asked for.
+    async fn lease(&self, definition: &SyncDefinition, options: &RunOptions) -> Result<Lease, SyncError> {
+        loop {
+            match self
+                .ledger
+                .acquire(&definition.relation, self.holder, self.clock.now(), limits::LEASE)
+                .await
+            {
+                Ok(lease) => return Ok(lease),
+                Err(LedgerError::Busy { .. }) if options.wait => {
+                    if self.stop.load(Ordering::Relaxed) {
+                        return Err(SyncError::Stopped);
+                    }
+                    self.clock.sleep(limits::LEASE_POLL).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 
@@ -266,7 +272,9 @@ impl Session<'_> {
         self.run.ended = Some(self.now());
         self.run.status = match &error {
             None => RunStatus::Done,
-            Some(SyncError::Stopped | SyncError::TimeUp { .. }) => RunStatus::Interrupted,
+            Some(SyncError::Stopped | SyncError::TimeUp { .. } | SyncError::Spent(_)) => {
+                RunStatus::Interrupted
+            }
             Some(_) => RunStatus::Failed,
         };
         for (side, read) in Side::BOTH.into_iter().zip(std::mem::take(&mut self.read)) {

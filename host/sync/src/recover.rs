@@ -443,7 +443,7 @@ impl Session<'_> {
                 }
                 // One ticket that cannot be told of does not keep everything else from being synced.
                 Err(error) => {
-                    let said = RemoteSaid::new(&error.code, &error.reason);
+                    let said = RemoteSaid::of(&error);
                     let (object, remedies) = (order.object.clone(), error.remedies);
                     self.run.notice(Notice::CollectFailed { side: target, object, said, remedies });
                     return Ok(None);

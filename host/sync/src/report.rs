@@ -72,6 +72,14 @@ pub struct Page {
     pub state: StateWrites,
 }
 
+impl Page {
+    /// Everything that it reports: rows, unreadable ones, deletions and conversions.
+    pub(super) fn size(&self) -> u64 {
+        let of_batch = |batch: &Batch| batch.rows.len() + batch.bad.len() + batch.deleted.len();
+        (self.batches.iter().map(of_batch).sum::<usize>() + self.conversions.len()) as u64
+    }
+}
+
 /// An object whose report has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Finished {

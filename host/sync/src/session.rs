@@ -57,6 +57,8 @@ pub(super) struct Session<'a> {
     pub(super) ended: Sides<HashSet<Reference>>,
     /// Number of records read by side and object: reported ones and counterparts.
     pub(super) read: Sides<BTreeMap<String, u64>>,
+    /// Rows that both sides have reported, unreadable ones, deletions and conversions among them.
+    pub(super) told: u64,
     /// In a run by window or ids: the pairs that it has read, whose other halves have to be fetched.
     pub(super) read_pairs: BTreeMap<MappingId, BTreeSet<PairId>>,
     /// Pairs to reconcile in the next round or pass: parents that were just fetched, pairs whose change was
@@ -231,7 +233,7 @@ impl<'a> Session<'a> {
         if pause > limits::LONGEST_PAUSE {
             return Ok(false);
         }
-        self.wait(side, pause, &error.reason).await?;
+        self.wait(side, pause, &error.told()).await?;
         Ok(true)
     }
 }

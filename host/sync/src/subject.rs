@@ -1,6 +1,7 @@
 //! Subject: the parts of a reason: which record it is about, and what a remote system answered.
 
-use entente_core::{Reference, Side};
+use super::failure::ExchangeError;
+use entente_core::{Foreign, Reference, Side};
 use serde::{Deserialize, Serialize};
 
 /// Names a record: side, object and id.
@@ -31,20 +32,30 @@ impl RecordRef {
 pub struct RemoteSaid {
     /// Its error code, where it gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
+    pub code: Option<Foreign>,
     /// Its text.
-    pub text: String,
+    pub text: Foreign,
 }
 
 impl RemoteSaid {
     /// A code with a text.
     pub fn new(code: &str, text: &str) -> Self {
-        Self { code: Some(code.to_owned()), text: text.to_owned() }
+        Self { code: Some(code.into()), text: text.into() }
+    }
+
+    /// What came of a call that failed as a whole.
+    pub fn of(error: &ExchangeError) -> Self {
+        let text = match (&error.said, error.reason.as_str()) {
+            (None, reason) => reason.into(),
+            (Some(said), "") => said.clone(),
+            (Some(said), reason) => format!("{}; {reason}", said.as_data()).into(),
+        };
+        Self { code: Some(error.code.as_str().into()), text }
     }
 
     /// A text without a code.
     pub fn text(text: &str) -> Self {
-        Self { code: None, text: text.to_owned() }
+        Self { code: None, text: text.into() }
     }
 }
 

@@ -11,7 +11,7 @@ use super::order::Action;
 use super::pair::{Pair, Status};
 use super::reason::{FieldReason, Reason};
 use super::session::Session;
-use entente_core::{Side, Value};
+use entente_core::{Foreign, Side, Value};
 use std::collections::{BTreeMap, HashMap};
 
 /// Code of a refusal: another record has the value.
@@ -78,7 +78,7 @@ impl Session<'_> {
     /// Whether a change was refused since another record has one of its values, so that the two may be exchanging
     /// them. What becomes of it is decided after the pass ([`Session::untangle`]).
     pub(super) fn is_exchangeable(&self, change: &Change, reason: &Reason) -> bool {
-        let taken = matches!(reason, Reason::Refused { said, .. } if said.code.as_deref() == Some(DUPLICATE));
+        let taken = matches!(reason, Reason::Refused { said, .. } if said.code.as_ref().map(Foreign::as_data) == Some(DUPLICATE));
         taken
             && matches!(change.action, Action::Update(_))
             && matches!(self.run.options.kind, RunKind::Sync { .. })

@@ -14,14 +14,17 @@ impl Session<'_> {
             return Err(SyncError::Stopped);
         }
         match self.time_left() {
-            Some(None) => Err(SyncError::TimeUp { waiting: None }),
+            Some(None) => Err(self.time_up(None)),
             _ => Ok(()),
         }
     }
 
-    /// The time that the run has left, where it has a limit; `Some(None)`: it has reached it.
+    /// The time that the run has left, where it has a limit, its own or that of its budget; `Some(None)`: it has reached
+    /// it.
     fn time_left(&self) -> Option<Option<Duration>> {
-        let most = i64::try_from(self.run.options.max_time?.as_micros()).unwrap_or(i64::MAX);
+        let of_budget = self.engine.budget.time.as_ref().map(|time| time.most);
+        let most = self.run.options.max_time.into_iter().chain(of_budget).min()?;
+        let most = i64::try_from(most.as_micros()).unwrap_or(i64::MAX);
         let spent = self.now().micros().saturating_sub(self.run.started.micros());
         Some(u64::try_from(most.saturating_sub(spent)).ok().map(Duration::from_micros))
     }
@@ -30,12 +33,12 @@ impl Session<'_> {
     /// once, since it could do nothing after it. What was committed stays, so that the next run goes on there.
     ///
     /// # Errors
-    /// [`SyncError::TimeUp`] with what it would have waited for, and [`SyncError::Stopped`].
+    /// [`SyncError::TimeUp`] with what it would have waited for, [`SyncError::Spent`], and [`SyncError::Stopped`].
     pub(super) async fn wait(&self, side: Side, pause: Duration, reason: &str) -> Result<(), SyncError> {
         self.engine.observer.waiting(self.exchange(side).name(), pause, reason);
         self.check_stop()?;
         if self.time_left().is_some_and(|left| left.is_none_or(|left| left < pause)) {
-            return Err(self.time_up(side, reason));
+            return Err(self.time_up(Some((side, reason))));
         }
         self.sleep(pause).await
     }
@@ -51,7 +54,7 @@ impl Session<'_> {
         reason: &str,
     ) -> Result<(), SyncError> {
         let pause = match self.time_left() {
-            Some(None | Some(Duration::ZERO)) => return Err(self.time_up(side, reason)),
+            Some(None | Some(Duration::ZERO)) => return Err(self.time_up(Some((side, reason)))),
             Some(Some(left)) => pause.min(left),
             None => pause,
         };
@@ -59,9 +62,18 @@ impl Session<'_> {
         self.sleep(pause).await
     }
 
-    fn time_up(&self, side: Side, reason: &str) -> SyncError {
-        let exchange = self.exchange(side).name().to_owned();
-        SyncError::TimeUp { waiting: Some(Box::new(Awaited { exchange, reason: reason.to_owned() })) }
+    /// The error of the limit that comes first: the run's own, or that of its budget.
+    fn time_up(&self, waiting: Option<(Side, &str)>) -> SyncError {
+        let own = self.run.options.max_time;
+        match &self.engine.budget.time {
+            Some(time) if own.is_none_or(|own| time.most < own) => SyncError::Spent(time.spent.clone()),
+            _ => SyncError::TimeUp {
+                waiting: waiting.map(|(side, reason)| {
+                    let exchange = self.exchange(side).name().to_owned();
+                    Box::new(Awaited { exchange, reason: reason.to_owned() })
+                }),
+            },
+        }
     }
 
     /// Sleeps in pieces, so that a run that is stopped meanwhile ends.

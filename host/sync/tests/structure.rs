@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "data",
         &[
+            "budget",
             "change",
             "definition",
             "description",

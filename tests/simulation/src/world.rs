@@ -124,6 +124,7 @@ impl World {
             randomness: &self.bits,
             observer: &Silent,
             stop: &stop,
+            budget: &RunBudget::default(),
             holder: "simulation",
         };
         self.tape.note(format_args!("run of {}: {}", self.syncs[sync].name, asked(&options)));

@@ -1,5 +1,7 @@
 //! Shell words: commands that an operator copies, with the words of strangers quoted.
 
+use entente_core::acts_on_a_terminal;
+
 /// A command that grows word by word.
 pub(super) struct Words(pub(super) String);
 
@@ -49,6 +51,6 @@ pub(crate) fn quoted(text: &str) -> String {
         return text.to_owned();
     }
     // Files and remote systems have a say in what is named, and none in what a terminal does.
-    let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let text: String = text.chars().map(|c| if acts_on_a_terminal(c) { '\u{fffd}' } else { c }).collect();
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -56,7 +56,7 @@ pub fn canonical_identifier(kind: &Kind, value: &Value) -> Option<String> {
         Value::Integer(number) => Some(number.to_string()),
         // Displays 12.0 as 12, like the integer.
         Value::Float(number) => Some(number.to_string()),
-        Value::Date(_) | Value::Timestamp(_) | Value::Reference(_) => Some(value.to_string()),
+        Value::Date(_) | Value::Timestamp(_) | Value::Reference(_) => Some(value.to_data()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Field values and references between records.
 
 use super::Timestamp;
+use crate::Foreign;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -122,6 +123,24 @@ impl Value {
         }
     }
 
+    /// Its text as data: what is exported, searched and compared. The text for people is its [`Display`](fmt::Display).
+    pub fn to_data(&self) -> String {
+        let joined = |references: &[Reference]| {
+            references.iter().map(Reference::to_data).collect::<Vec<_>>().join(", ")
+        };
+        match self {
+            Value::Text(text) | Value::Other { text, .. } => text.clone(),
+            Value::Texts(texts) => texts.join(", "),
+            Value::Reference(_) | Value::References(_) => joined(self.references()),
+            Value::Null
+            | Value::Boolean(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Date(_)
+            | Value::Timestamp(_) => self.to_string(),
+        }
+    }
+
     /// The references in the value: one, several, or none for other kinds.
     pub fn references(&self) -> &[Reference] {
         match self {
@@ -132,24 +151,32 @@ impl Value {
     }
 }
 
+impl Reference {
+    /// `object:id`, as data.
+    pub fn to_data(&self) -> String {
+        format!("{}:{}", self.object, self.id)
+    }
+}
+
 impl fmt::Display for Reference {
+    /// `object:id` for people, as [`Foreign`] is displayed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.object, self.id)
+        write!(f, "{}:{}", Foreign::new(&self.object), Foreign::new(&self.id))
     }
 }
 
 impl fmt::Display for Value {
-    /// Text for people: list elements are joined by commas, null is empty.
+    /// Text for people, as [`Foreign`] is displayed: list elements are joined by commas, null is empty.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Null => Ok(()),
             Value::Boolean(yes) => write!(f, "{yes}"),
             Value::Integer(number) => write!(f, "{number}"),
             Value::Float(number) => write!(f, "{number}"),
-            Value::Text(text) | Value::Other { text, .. } => f.write_str(text),
+            Value::Text(text) | Value::Other { text, .. } => write!(f, "{}", Foreign::new(text)),
             Value::Date(day) => write!(f, "{day}"),
             Value::Timestamp(moment) => write!(f, "{moment}"),
-            Value::Texts(texts) => f.write_str(&texts.join(", ")),
+            Value::Texts(texts) => write!(f, "{}", Foreign::new(texts.join(", "))),
             Value::Reference(reference) => write!(f, "{reference}"),
             Value::References(references) => {
                 for (n, reference) in references.iter().enumerate() {

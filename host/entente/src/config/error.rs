@@ -1,6 +1,6 @@
 //! Errors of the configuration, with positions; remedies are data.
 
-use entente_core::Timestamp;
+use entente_core::{Foreign, Timestamp};
 use entente_sqlite::StoreError;
 use entente_sync::Remedy;
 use serde::Serialize;
@@ -51,7 +51,13 @@ impl fmt::Display for Problem {
         if let Some(position) = self.position {
             write!(f, "{position}: ")?;
         }
-        write!(f, "{}: {}", self.part, self.message)
+        write!(f, "{}: ", Foreign::new(&self.part))?;
+        // A list in it is indented. Any other line break is of a name in the file, and begins no line.
+        for (n, line) in self.message.split("\n  ").enumerate() {
+            let before = if n > 0 { "\n  " } else { "" };
+            write!(f, "{before}{}", Foreign::new(line))?;
+        }
+        Ok(())
     }
 }
 

@@ -77,7 +77,7 @@ fn address(integration: &Integration, settings: &BTreeMap<String, Value>, http: 
         integration.grants.http.iter().any(|pattern| pattern.contains(&placeholder))
             || HttpGrant::of_address(value).is_some_and(|host| http.iter().any(|grant| grant.overlaps(&host)))
     };
-    let settings = settings.iter().map(|(name, value)| (name, value.to_string()));
+    let settings = settings.iter().map(|(name, value)| (name, value.to_data()));
     settings
         .filter(|(name, value)| part(name, value))
         .map(|(name, value)| format!("{name}={value}"))

@@ -3,9 +3,10 @@
 use super::presence::Presence;
 use super::{Tenant, TenantError};
 use crate::config::ConfigError;
-use entente_plugin::Limits;
+use entente_core::Timestamp;
+use entente_plugin::{LimitReached, Limits};
 use entente_sqlite::StoreError;
-use entente_sync::{Remedy, SyncError};
+use entente_sync::{Allowance, Message, Remedy, RunBudget, SyncError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +14,20 @@ use std::time::Duration;
 
 /// How often a run that waits for a permit looks again.
 const POLL: Duration = Duration::from_millis(500);
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What a run of the tenant may use.
+pub(super) fn run_budget(limits: &Limits) -> RunBudget {
+    let spent = |limit: LimitReached| Message::new(limit.to_string(), limit.remedies());
+    RunBudget {
+        rows: Some(Allowance { most: limits.run_rows, spent: spent(limits.run_rows(None)) }),
+        time: Some(Allowance {
+            most: Duration::from_millis(limits.run_time),
+            spent: spent(limits.run_time(None)),
+        }),
+    }
+}
 
 impl Tenant {
     /// The limits in force for this tenant. They are read each time, since another process may set them.
@@ -58,6 +73,12 @@ impl Tenant {
         for name in unset {
             limits.check_name(name)?;
         }
+        // Before it is stored: where the database is full, there is no other way to raise its limit.
+        let database = set.iter().any(|(name, _)| name == "tenant-database-bytes");
+        let (before, after) = (self.limits().await?.tenant_database_bytes, limits.tenant_database_bytes);
+        if database {
+            self.store.limit_size(after.max(before)).await?;
+        }
         let values: BTreeMap<&str, u64> =
             limits.table().into_iter().map(|limit| (limit.name, limit.value)).collect();
         self.store
@@ -71,7 +92,26 @@ impl Tenant {
                 Ok(())
             })
             .await?;
-        self.limits().await
+        let limits = self.limits().await?;
+        self.store.limit_size(limits.tenant_database_bytes).await?;
+        Ok(limits)
+    }
+
+    /// Counts the installation of a plugin (limit `installs-per-day`), before anything of it is looked at: each costs a
+    /// compilation, whether it can be used or not.
+    ///
+    /// # Errors
+    /// The limit, or where the database fails.
+    pub(super) async fn note_install(&self, limits: &Limits) -> Result<(), TenantError> {
+        let now = self.clock.now();
+        let since = Timestamp::from_micros(now.micros().saturating_sub(DAY.as_micros() as i64));
+        let most = limits.installs_per_day;
+        self.store
+            .transact(|session| match session.note_install(now, since)? {
+                installs if installs > most => Err(limits.installs_per_day(Some(installs)).into()),
+                _ => Ok(()),
+            })
+            .await
     }
 
     /// The runs of the tenant that are under way, in all processes.
@@ -139,6 +179,25 @@ mod tests {
         let limits = acme.set_limits(&[pair("cpu-time", "2s")], &["memory-bytes".to_owned()]).await.unwrap();
         assert_eq!((limits.memory_bytes, limits.cpu_time), (Limits::default().memory_bytes, 2000));
         assert_eq!(acme.limits_set().await.unwrap(), [("cpu-time".to_owned(), 2000)].into());
+    }
+
+    #[tokio::test]
+    async fn x9_installs_of_a_day_have_an_end_and_a_full_database_can_be_given_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let tenant = Tenant::open(folder.path(), None, entente_plugin::Compiler::InThisProcess).unwrap();
+        let set = [pair("installs-per-day", "2"), pair("tenant-database-bytes", "1")];
+        let limits = tenant.set_limits(&set, &[]).await.unwrap();
+        let full = tenant.note_install(&limits).await;
+        // A few rows may still fit into pages that are there.
+        assert!(
+            full.is_ok() || matches!(&full, Err(TenantError::Store(error)) if error.is_full()),
+            "{full:?}"
+        );
+        let limits = tenant.set_limits(&[], &["tenant-database-bytes".to_owned()]).await.unwrap();
+        while tenant.note_install(&limits).await.is_ok() {}
+        let refused = tenant.note_install(&limits).await.unwrap_err();
+        insta::assert_snapshot!(refused, @"limit installs-per-day of 2 reached (asked for: 3)");
+        assert_eq!(refused.remedies(), limits.installs_per_day(Some(3)).remedies());
     }
 
     #[tokio::test]

@@ -69,9 +69,10 @@ pub struct LinkRefused {
 
 impl std::fmt::Display for LinkRefused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let record = self.record.shown();
-        let other = self.other.as_ref().map_or_else(|| "the other record".to_owned(), RecordName::shown);
-        let linked = self.counterpart.as_ref().map_or_else(|| "another record".to_owned(), RecordName::shown);
+        let record = &self.record;
+        let other = self.other.as_ref().map_or_else(|| "the other record".to_owned(), RecordName::to_string);
+        let linked =
+            self.counterpart.as_ref().map_or_else(|| "another record".to_owned(), RecordName::to_string);
         match &self.why {
             NotLinked::HasCounterpart(_) => {
                 write!(f, "{record} has a counterpart in {} already: {linked}", self.sync)
@@ -114,9 +115,9 @@ impl LinkRefused {
         match self.why {
             NotLinked::Unreported if self.other.is_some() => vec![Remedy::ReadAll { sync }],
             NotLinked::UnderWay | NotLinked::NeverSent => vec![Remedy::Sync { sync: Some(sync) }],
-            NotLinked::NothingOpen => vec![Remedy::RetryRecord { sync, record: self.record.to_string() }],
+            NotLinked::NothingOpen => vec![Remedy::RetryRecord { sync, record: self.record.to_data() }],
             NotLinked::SameIdentifiers(_) => {
-                vec![Remedy::LinkRecord { sync, record: self.record.to_string() }]
+                vec![Remedy::LinkRecord { sync, record: self.record.to_data() }]
             }
             _ => vec![Remedy::ShowWaiting { sync }],
         }

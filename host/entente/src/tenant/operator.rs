@@ -4,6 +4,7 @@
 use super::presence::{self, Presence};
 use super::{Tenant, TenantError};
 use crate::config::HUB;
+use entente_core::Foreign;
 use entente_sync::{
     Choice, ConflictFilter, FieldMapping, Lease, LedgerError, MappingId, ObjectMapping, OpenConflict, Pair,
     Run, RunStatus, Side, Sides, Status, SyncDefinition,
@@ -34,7 +35,7 @@ pub struct WaitingConflict {
 }
 
 /// The name of a record: `contact:12` of the hub, `HelloWorld/person:p3` of an integration. Serialised as
-/// this text.
+/// [`to_data`](Self::to_data), displayed as [`Foreign`] is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordName {
     /// The exchange.
@@ -47,16 +48,13 @@ pub struct RecordName {
 
 impl fmt::Display for RecordName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.exchange != HUB {
-            write!(f, "{}/", self.exchange)?;
-        }
-        write!(f, "{}:{}", self.object, self.id)
+        write!(f, "{}", Foreign::new(self.to_data()))
     }
 }
 
 impl Serialize for RecordName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.to_data())
     }
 }
 
@@ -74,20 +72,18 @@ impl RecordName {
         Side::BOTH.into_iter().filter_map(of_side).collect()
     }
 
-    /// Without the exchange, where it is clear from context.
+    /// As commands take it and programs read it.
+    pub fn to_data(&self) -> String {
+        match self.exchange == HUB {
+            true => format!("{}:{}", self.object, self.id),
+            false => format!("{}/{}:{}", self.exchange, self.object, self.id),
+        }
+    }
+
+    /// For people, without the exchange, where it is clear from context.
     pub fn short(&self) -> String {
-        format!("{}:{}", plain(&self.object), plain(&self.id))
+        format!("{}:{}", Foreign::new(&self.object), Foreign::new(&self.id))
     }
-
-    /// The name for people: as it is, but for characters that would do something in a terminal or begin a line.
-    pub fn shown(&self) -> String {
-        plain(&self.to_string())
-    }
-}
-
-/// A text of a stranger on one line.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl FromStr for RecordName {
@@ -96,7 +92,8 @@ impl FromStr for RecordName {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "'{text}' names no record; write for example contact:12 (of the hub) or HelloWorld/person:p3"
+                "'{}' names no record; write for example contact:12 (of the hub) or HelloWorld/person:p3",
+                Foreign::new(text)
             )
         };
         let (name, id) = text.split_once(':').ok_or_else(wrong)?;
@@ -390,7 +387,7 @@ mod tests {
                 (exchange, object, id),
                 "{text}"
             );
-            assert_eq!(name.to_string(), text);
+            assert_eq!((name.to_string(), name.to_data()), (text.to_owned(), text.to_owned()));
         }
         for text in ["", "contact", "contact:", ":12", "/person:1", "x/:1", "12"] {
             assert!(text.parse::<RecordName>().is_err(), "{text}");

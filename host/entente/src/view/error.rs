@@ -126,6 +126,7 @@ impl ErrorCode {
                 Self::Remote
             }
             SyncError::NoSuchObject { .. } | SyncError::NotMapped { .. } => Self::Unknown,
+            SyncError::Spent(_) => Self::Limit,
             SyncError::Stopped | SyncError::TimeUp { .. } => Self::Run,
         }
     }
@@ -144,7 +145,7 @@ impl ErrorCode {
     fn of_ledger(error: &LedgerError) -> Self {
         match error {
             LedgerError::Busy { .. } | LedgerError::Fenced { .. } => Self::Busy,
-            LedgerError::Store { .. } => Self::Database,
+            LedgerError::Store { .. } | LedgerError::Full { .. } => Self::Database,
         }
     }
 

@@ -2,7 +2,7 @@
 //! codes.
 
 use crate::config::HUB;
-use entente_core::{Basis, FieldTime, Side, Sides, Timestamp, Value, Why};
+use entente_core::{Basis, FieldTime, Foreign, Side, Sides, Timestamp, Value, Why};
 use entente_sync::{
     Braked, Code, Counted, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Oddity, Reason,
     RecordRef, RemoteSaid,
@@ -136,7 +136,7 @@ impl Names<'_> {
                 format!("conflict in {field}: {}", self.why(*why, Sides::default()))
             }
             Reason::Unreadable { side, object, id, said } => {
-                let id = id.as_deref().map_or_else(|| "without id".to_owned(), one_line);
+                let id = id.as_deref().map_or_else(|| "without id".to_owned(), shown);
                 format!("{} gave an unreadable {object} {id}: {}", self.called(*side), quoted(said))
             }
             Reason::NotThere { record } => format!(
@@ -182,7 +182,7 @@ impl Names<'_> {
                 self.called(record.side.other())
             ),
             Reason::Unlinked { side, object, id } => {
-                let id = id.as_deref().map(|id| format!(":{}", one_line(id))).unwrap_or_default();
+                let id = id.as_deref().map(|id| format!(":{}", shown(id))).unwrap_or_default();
                 format!("its {object}{id} was deleted in {}, and it is not made again", self.called(*side))
             }
             Reason::LinkRemoved { record } => {
@@ -221,7 +221,7 @@ impl Names<'_> {
             Reason::Refused { side, said, fields } => {
                 let fields = match fields.as_slice() {
                     [] => String::new(),
-                    some => format!(" ({})", one_line(&some.join(", "))),
+                    some => format!(" ({})", shown(&some.join(", "))),
                 };
                 format!("{} refused it: {}{fields}", self.called(*side), quoted(said))
             }
@@ -269,7 +269,7 @@ impl Names<'_> {
             }
             Reason::NotUndone(kept) => self.kept(kept),
             Reason::ReferredTo { by } => format!("{} refers to it", self.there(by)),
-            Reason::Earlier { text } => one_line(text),
+            Reason::Earlier { text } => shown(text),
             _ => return None,
         })
     }
@@ -332,7 +332,7 @@ impl Names<'_> {
             FieldReason::Relinked { record } => {
                 format!("{} is gone or has another counterpart now", self.there(record))
             }
-            FieldReason::Earlier { text } => one_line(text),
+            FieldReason::Earlier { text } => shown(text),
             FieldReason::Judge(why) => self.why(*why, times),
         }
     }
@@ -432,7 +432,7 @@ impl Names<'_> {
             Notice::FieldParked { side, object, field, kinds } => {
                 let what = match kinds {
                     Some((was, now)) => {
-                        format!("was of the kind {was} and now is {}", one_line(&now.to_string()))
+                        format!("was of the kind {was} and now is {}", shown(&now.to_string()))
                     }
                     None => "is no longer there, or not listed in the manifest of its plugin".to_owned(),
                 };
@@ -444,10 +444,10 @@ impl Names<'_> {
             Notice::NewField { side, object, field } => format!(
                 "{} has a new field '{}' of {object}, which is not mapped; it is synced once a file that maps it is applied",
                 self.called(*side),
-                one_line(field)
+                shown(field)
             ),
             Notice::NewFields { side, object, fields, required, samples } => {
-                let samples = samples.iter().map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
+                let samples = samples.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ");
                 let needs = match required {
                     0 => String::new(),
                     _ => format!("; {required} fields that are not mapped are needed for a new {object}"),
@@ -460,7 +460,7 @@ impl Names<'_> {
             Notice::NewlyRequired { side, object, field } => format!(
                 "{} now needs '{}' for a new {object}, and nothing is mapped to it",
                 self.called(*side),
-                one_line(field)
+                shown(field)
             ),
             Notice::OrderFailed { side, said, .. } => format!(
                 "{} failed an order as a whole: {}; what became of it is found out, and the rest is sent in smaller orders",
@@ -501,7 +501,7 @@ impl Names<'_> {
             Notice::DeletesNotAgreed { run, deletes } => {
                 format!("to undo run {run}, {deletes} records that it made would be deleted")
             }
-            Notice::Earlier { text } => one_line(text),
+            Notice::Earlier { text } => shown(text),
         }
     }
 }
@@ -509,7 +509,7 @@ impl Names<'_> {
 impl Names<'_> {
     /// The sentence for answers against the rules of the interface.
     fn invalid(self, side: Side, object: &str, what: Oddity, count: u64) -> String {
-        let (name, object) = (self.called(side), one_line(object));
+        let (name, object) = (self.called(side), shown(object));
         match what {
             Oddity::RowsNotAskedFor => {
                 format!("{name} reported {count} rows of {object}, which nobody asked for; they are left out")
@@ -599,7 +599,7 @@ pub const fn title(code: Code) -> &'static str {
 }
 
 fn name(record: &RecordRef) -> String {
-    format!("{}:{}", record.object, one_line(&record.id))
+    format!("{}:{}", record.object, shown(&record.id))
 }
 
 fn undecided(basis: Basis) -> &'static str {
@@ -653,22 +653,20 @@ fn moments(at: [Timestamp; 2]) -> [String; 2] {
 
 /// What was said, in quotation marks.
 fn quoted(said: &RemoteSaid) -> String {
-    let code = said.code.as_ref().map(|code| format!(" ({})", one_line(code))).unwrap_or_default();
-    format!("«{}»{code}", one_line(&said.text))
+    let code = said.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+    format!("«{}»{code}", said.text)
+}
+
+/// A text of others as it is displayed.
+fn shown(text: &str) -> String {
+    Foreign::new(text).to_string()
 }
 
 fn short(value: &Value) -> String {
     /// Longer values are cut.
     const MOST: usize = 60;
-    let text = one_line(&value.to_string());
+    let text = value.to_string();
     if text.chars().count() <= MOST { text } else { text.chars().take(MOST - 1).chain(['…']).collect() }
-}
-
-/// A text of others without what moves a cursor or turns the direction of writing.
-fn one_line(text: &str) -> String {
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().filter(|c| !turns(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -752,7 +750,7 @@ mod tests {
                     said: RemoteSaid::new("duplicate of", "the left\u{1b}[2J \u{202e}wins"),
                     fields: vec![],
                 },
-                "HelloWorld refused it: «the left [2J wins» (duplicate of)",
+                "HelloWorld refused it: «the left\\u{1b}[2J \\u{202e}wins» (duplicate of)",
             ),
         ] {
             assert_eq!(Names(&names).reason(&reason), said);

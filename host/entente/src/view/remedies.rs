@@ -13,10 +13,10 @@ pub(super) fn of_pair(
     let sync = || sync.to_owned();
     let retry = || -> Vec<Remedy> {
         let record =
-            records.first().map(|record| Remedy::RetryRecord { sync: sync(), record: record.to_string() });
+            records.first().map(|record| Remedy::RetryRecord { sync: sync(), record: record.to_data() });
         record.into_iter().collect()
     };
-    let record = || records.first().map(RecordName::to_string);
+    let record = || records.first().map(RecordName::to_data);
     let link = || record().map(|record| Remedy::LinkRecord { sync: sync(), record });
     let anew = || record().map(|record| Remedy::LinkAnew { sync: sync(), record });
     let change = || record().map(|record| Remedy::ChangeRecord { record });
@@ -27,7 +27,7 @@ pub(super) fn of_pair(
             Some(Side::Left) => records.last(),
             None => records.first(),
         };
-        of_side.map(|record| Remedy::DeleteRecord { record: record.to_string() })
+        of_side.map(|record| Remedy::DeleteRecord { record: record.to_data() })
     };
     match (status, reason) {
         // Nothing changes until the record or the mapping is another one.

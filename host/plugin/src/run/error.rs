@@ -98,6 +98,7 @@ impl Failure {
             Failure::Busy(reason, remedies) => ExchangeError {
                 code: codes::UNAVAILABLE.to_owned(),
                 reason,
+                said: None,
                 object: None,
                 after: Some(Duration::from_secs(5)),
                 remedies,
@@ -108,6 +109,7 @@ impl Failure {
             Some(scrubber) => ExchangeError {
                 code: scrubber.text(error.code),
                 reason: scrubber.text(error.reason),
+                said: error.said.map(|said| scrubber.text(said.as_data().to_owned()).into()),
                 remedies: error.remedies.into_iter().map(|remedy| scrubbed(remedy, scrubber)).collect(),
                 ..error
             },
@@ -125,13 +127,14 @@ fn plugin_error(error: PluginError, limits: &Limits) -> ExchangeError {
         "" => codes::INVALID_ANSWER.to_owned(),
         _ => code,
     };
-    let reason = match clean(&error.reason, limits.reason_bytes) {
-        reason if reason.is_empty() => "the plugin gave no reason".to_owned(),
-        reason => reason,
+    let (reason, said) = match clean(&error.reason, limits.reason_bytes) {
+        none if none.is_empty() => ("the plugin gave no reason".to_owned(), None),
+        said => (String::new(), Some(said.into())),
     };
     ExchangeError {
         code,
         reason,
+        said,
         after: error.after.map(|seconds| Duration::from_secs(seconds.min(86_400).into())),
         object: error.object.map(|object| clean(&object, limits.id_bytes)),
         // A plugin cannot propose remedies, only text.
@@ -155,12 +158,8 @@ fn scrubbed(remedy: Remedy, scrubber: &Scrubber) -> Remedy {
 /// Adds what the plugin may not know or not say: that the host denied something.
 fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice]) -> ExchangeError {
     for notice in notices {
-        let text = notice.text();
-        // A plugin that was told the reason may have repeated it.
-        if !error.reason.contains(&text) {
-            error.reason.push_str("; ");
-            error.reason.push_str(&text);
-        }
+        // Beside what the plugin said, whatever that was: it cannot say in the host's place.
+        error.push_reason(&notice.text());
         for remedy in notice.remedies(integration) {
             if !error.remedies.contains(&remedy) {
                 error.remedies.push(remedy);

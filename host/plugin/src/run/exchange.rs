@@ -147,7 +147,7 @@ impl PluginExchange {
         let error = failure.explain(function, &self.channel, &self.limits, notices);
         if crashed {
             *self.crash.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(Message::new(error.reason.clone(), error.remedies.iter().cloned()));
+                Some(Message::new(error.told(), error.remedies.iter().cloned()));
         }
         error
     }
@@ -256,12 +256,13 @@ impl PluginExchange {
         else {
             return error;
         };
-        match self.channel.calls.hold(after, &error.reason).await {
+        match self.channel.calls.hold(after, &error.told()).await {
             Ok(held) => {
-                let reason = format!("{}; it takes no calls before {}", error.reason, held.until);
+                let mut error = error;
+                error.push_reason(&format!("it takes no calls before {}", held.until));
                 let integration = self.channel.integration.clone();
                 let remedy = Remedy::Resume { integration, until: Some(held.until) };
-                ExchangeError { reason, ..error }.with([remedy])
+                error.with([remedy])
             }
             Err(failed) => {
                 tracing::warn!(error = %failed, "that a remote system takes no calls could not be noted");

@@ -46,6 +46,8 @@ impl<'a> Lift<'a> {
         self.count(id.len())?;
         Ok(if id.is_empty() {
             Err("it has no id".to_owned())
+        } else if id.contains(char::is_control) {
+            Err("its id has a control character".to_owned())
         } else if id.len() as u64 > self.limits.id_bytes {
             Err(format!(
                 "its id has {} bytes; {} are allowed (limit id-bytes)",

@@ -336,7 +336,7 @@ fn matches(object: &ObjectSchema, record: &Record, filter: &[(usize, &Value)], s
             || matches!((value, *wanted), (Value::Texts(list), Value::Text(text)) if list.contains(text))
     };
     let contains = |text: &str| {
-        record.fields.iter().flatten().any(|stored| stored.value.to_string().to_lowercase().contains(text))
+        record.fields.iter().flatten().any(|stored| stored.value.to_data().to_lowercase().contains(text))
     };
     filter.iter().all(equal) && search.is_none_or(contains)
 }

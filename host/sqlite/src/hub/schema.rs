@@ -2,7 +2,7 @@
 
 use super::error::HubError;
 use crate::store::StoreError;
-use entente_core::{Carrier, Kind};
+use entente_core::{Carrier, Foreign, Kind};
 use entente_sync::{ChangeTimes, Description, Feature, Field, Object};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -294,7 +294,14 @@ fn fields(connection: &Connection, object: i64) -> Result<(Vec<i64>, Vec<FieldDe
     Ok((numbers, fields))
 }
 
-/// Names as «a, b, c», for messages.
-pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.collect::<Vec<_>>().join(", ")
+/// Names as «a, b, c», for messages: somebody else's, each cut, and not all of very many.
+pub(super) fn names<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 50;
+    const BYTES: usize = 100;
+    let shown = names.by_ref().take(SHOWN).map(|name| Foreign::new(name).cut(BYTES));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.count() {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }

@@ -14,7 +14,10 @@ pub(super) struct WriteError {
 impl WriteError {
     /// Converts to the trait's error.
     pub(super) fn while_(self, doing: &'static str) -> LedgerError {
-        LedgerError::Store { doing, why: self.text }
+        match self.kind {
+            Some(StoreFailure::Full) => LedgerError::Full { doing, why: self.text },
+            _ => LedgerError::Store { doing, why: self.text },
+        }
     }
 }
 

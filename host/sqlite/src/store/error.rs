@@ -81,7 +81,7 @@ pub enum StoreError {
         why: String,
     },
     /// A statement failed.
-    #[error("the database failed: {why}")]
+    #[error("the database failed: {why}{}", room(*kind))]
     Failed {
         /// What kind of failure it is.
         kind: StoreFailure,
@@ -96,6 +96,23 @@ pub enum StoreError {
         /// Why.
         why: String,
     },
+}
+
+impl StoreError {
+    /// Whether there is no room: the disk is full, or the database has reached its limit.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Failed { kind: StoreFailure::Full, .. })
+    }
+}
+
+/// What to do where there is no room.
+fn room(kind: StoreFailure) -> &'static str {
+    match kind {
+        StoreFailure::Full => {
+            "; nothing of this was written: make room on the disk, or raise the limit tenant-database-bytes where that is reached"
+        }
+        _ => "",
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -32,6 +32,7 @@ fn all() -> Vec<M<'static>> {
         M::up(include_str!("migrations/0015_relation.sql")),
         M::up_with_hook(include_str!("migrations/0016_keys.sql"), |transaction| keys::apply(transaction)),
         M::up(include_str!("migrations/0017_positions.sql")),
+        M::up(include_str!("migrations/0018_plugin_install.sql")),
     ]
 }
 

@@ -7,6 +7,7 @@ mod error;
 mod flush;
 mod migrations;
 mod session;
+mod size;
 mod unit;
 
 pub(crate) use copy::open_as_it_is;

@@ -53,6 +53,18 @@ impl Session<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Notes that a plugin is installed now; how many were since `since`, this one included. Those before are forgotten.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn note_install(self, now: Timestamp, since: Timestamp) -> Result<u64, StoreError> {
+        let connection = self.connection();
+        connection.execute("DELETE FROM plugin_install WHERE at <= ?1", [since.micros()])?;
+        connection.execute("INSERT INTO plugin_install (at) VALUES (?1)", [now.micros()])?;
+        let count = "SELECT count(*) FROM plugin_install";
+        Ok(connection.query_row(count, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
     /// The current version of a plugin.
     ///
     /// # Errors

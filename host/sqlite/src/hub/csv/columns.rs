@@ -106,7 +106,7 @@ impl Columns {
                     Some(reason) => reason,
                 }
             };
-            columns.unused.push(UnusedColumn { number: number + 1, name: heading.clone(), reason });
+            columns.unused.push(UnusedColumn { number: number + 1, name: heading.as_str().into(), reason });
         }
         if columns.fields.iter().all(Option::is_none) {
             return Err(CsvError::NoColumn {

@@ -159,7 +159,7 @@ impl Export<'_> {
                     references.iter().map(|reference| self.link(definition, reference)).collect();
                 write_list(links?.iter().map(String::as_str), self.options.list_separator)
             }
-            value => value.to_string(),
+            value => value.to_data(),
         };
         let textual =
             matches!(value, Value::Text(_) | Value::Texts(_) | Value::Reference(_) | Value::References(_));
@@ -171,7 +171,7 @@ impl Export<'_> {
 
     /// Formats a reference by the other record's identifier, where an import would find the record by it.
     fn link(&self, definition: &FieldDefinition, reference: &Reference) -> Result<String, HubError> {
-        let by_id = reference.to_string();
+        let by_id = reference.to_data();
         let (false, Some(target), Some(number)) = (
             self.options.references_by_id,
             self.schema.object(&reference.object),
@@ -186,7 +186,7 @@ impl Export<'_> {
         }
         let Some(index) = target.identifiers().next() else { return Ok(by_id) };
         let Some(record) = records::load(self.connection, target, number)? else { return Ok(by_id) };
-        let name = record.value(index).to_string();
+        let name = record.value(index).to_data();
         let only =
             crate::hub::find::matching(self.connection, target, &[(index, record.value(index))], true)?
                 == [number];

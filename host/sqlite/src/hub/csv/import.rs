@@ -378,8 +378,9 @@ impl Import<'_> {
     fn bad(&mut self, line: u64, column: Option<usize>, value: &str, reason: String) {
         self.report.failed += 1;
         if self.report.bad.len() < self.options.listed {
-            let column = column.and_then(|column| self.columns.names.get(column).cloned());
-            self.report.bad.push(BadCell { line, column, value: cut(value), reason });
+            let column =
+                column.and_then(|column| self.columns.names.get(column).map(|name| name.as_str().into()));
+            self.report.bad.push(BadCell { line, column, value: cut(value).into(), reason });
         }
     }
 

@@ -36,7 +36,7 @@ pub use import::import_csv;
 
 use super::error::HubError;
 use super::parse::ParseOptions;
-use entente_core::Timestamp;
+use entente_core::{Foreign, Timestamp};
 use serde::Serialize;
 use std::io;
 
@@ -164,9 +164,9 @@ pub struct BadCell {
     /// The line of the file on which the row begins, from 1.
     pub line: u64,
     /// The column that is wrong, where it is a single one.
-    pub column: Option<String>,
+    pub column: Option<Foreign>,
     /// A prefix of its content.
-    pub value: String,
+    pub value: Foreign,
     /// What is wrong and what to do.
     pub reason: String,
 }
@@ -177,7 +177,7 @@ pub struct UnusedColumn {
     /// Its number, from 1.
     pub number: usize,
     /// Its name, which may be empty.
-    pub name: String,
+    pub name: Foreign,
     /// Why.
     pub reason: String,
 }

@@ -104,7 +104,7 @@ async fn columns_are_matched_and_the_rest_is_named() {
     )
     .await;
     let unused: Vec<(usize, &str)> =
-        report.unused.iter().map(|column| (column.number, column.name.as_str())).collect();
+        report.unused.iter().map(|column| (column.number, column.name.as_data())).collect();
     assert_eq!(unused, [(2, ""), (3, "Shoe size"), (5, "EMAIL")]);
     assert!(report.unused[2].reason.contains("another column is email"));
     let columns: Vec<(&str, &str)> =

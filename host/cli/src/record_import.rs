@@ -5,8 +5,8 @@ use super::{Context, dates, progress};
 use anyhow::Context as _;
 use entente::Tenant;
 use entente_core::Timestamp;
+use entente_plugin::open_file;
 use entente_sqlite::{DateOrder, Empty, ImportKey, ImportOptions, ImportReport, import_csv};
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct ImportArgs {
     /// The object that the rows are records of, such as contact
     object: String,
-    /// The file; - for standard input
+    /// The file; - for standard input, also of another program
     file: PathBuf,
     /// What stands between cells [default: found out]
     #[arg(long)]
@@ -131,7 +131,7 @@ pub(super) async fn import(
     let (reader, size): (Box<dyn Read + Send>, u64) = if file == Path::new("-") {
         (Box::new(std::io::stdin()), 0)
     } else {
-        let opened = File::open(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let opened = open_file(file).with_context(|| format!("{} cannot be read", file.display()))?;
         let size = opened.metadata().map(|metadata| metadata.len()).unwrap_or(0);
         (Box::new(BufReader::new(opened)), size)
     };

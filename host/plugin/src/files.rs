@@ -7,18 +7,38 @@ use std::path::Path;
 /// The size limit of files that people write: settings, manifests.
 pub const MOST_TEXT: u64 = 16 << 20;
 
-/// Reads a whole file, up to a size limit. Pipes and devices, which may never end, are refused.
-pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let too_much = |size: u64| {
-        io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {size} bytes; {most} are the most"))
-    };
-    let found = fs::metadata(path)?;
+/// Opens a file to read it piece by piece.
+///
+/// # Errors
+/// Where it cannot be opened, or is no file: opening a pipe would wait for whoever writes to it.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    check_is_file(&fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    // What was there a moment ago may be something else by now.
+    check_is_file(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn check_is_file(found: &Metadata) -> io::Result<()> {
     if found.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     if !found.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a device; name a file"));
     }
+    Ok(())
+}
+
+/// Reads a whole file, up to a size limit. Pipes and devices, which may never end, are refused.
+///
+/// # Errors
+/// Where it cannot be read, is no file, or is larger.
+pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let too_much = |size: u64| {
+        io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {size} bytes; {most} are the most"))
+    };
+    let found = fs::metadata(path)?;
+    check_is_file(&found)?;
     if found.len() > most {
         return Err(too_much(found.len()));
     }

@@ -60,7 +60,7 @@ pub use egress::audit::{Audit, HttpCall, LogLine, NoAudit};
 pub use egress::budget::{BudgetError, BudgetInMemory, CallBudget, CallRate, Drawn, Held, held_from};
 pub use egress::{Secret, SecretGrant};
 pub use fair::account::{TenantAccount, TenantUse};
-pub use files::{MOST_TEXT, Owner, changed_by_others, read_at_most, read_text};
+pub use files::{MOST_TEXT, Owner, changed_by_others, open_file, read_at_most, read_text};
 pub use limits::{Limit, LimitReached, LimitUnit, Limits, UnknownLimit};
 pub use process::{protect_process, with_umask_of_user};
 pub use run::exchange::{PluginConfig, PluginExchange};

@@ -147,10 +147,10 @@ macro_rules! limits {
             }
 
             /// Sets a stored limit, in its own unit; false where there is none of this name. A value above
-            /// the maximum is reduced to it.
+            /// the maximum is reduced to it, and nothing is raised to one.
             pub fn restore(&mut self, name: &str, value: u64) -> bool {
                 match name {
-                    $($name => self.$field = value.min($most),)*
+                    $($name => self.$field = value.clamp(1, $most),)*
                     _ => return false,
                 }
                 true
@@ -167,6 +167,9 @@ macro_rules! limits {
                             name: name.to_owned(), text: text.to_owned(), unit: LimitUnit::$unit,
                         })?;
                         let most: u64 = $most;
+                        if value == 0 {
+                            return Err(UnknownLimit::Nothing { name: name.to_owned() });
+                        }
                         if value > most {
                             return Err(UnknownLimit::TooMuch { name: name.to_owned(), most: LimitUnit::$unit.show(most) });
                         }
@@ -431,6 +434,12 @@ pub enum UnknownLimit {
         /// Its unit.
         unit: LimitUnit,
     },
+    /// The value is nothing: no plugin could run.
+    #[error("the limit {name} cannot be 0; to keep a plugin from running, switch its integration off (integration set NAME --disable)")]
+    Nothing {
+        /// The limit.
+        name: String,
+    },
     /// The value is above the maximum.
     #[error("the limit {name} cannot be more than {most}")]
     TooMuch {
@@ -446,7 +455,7 @@ impl UnknownLimit {
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             UnknownLimit::Name { .. } => vec![Remedy::ShowLimits],
-            UnknownLimit::Value { .. } | UnknownLimit::TooMuch { .. } => Vec::new(),
+            UnknownLimit::Value { .. } | UnknownLimit::Nothing { .. } | UnknownLimit::TooMuch { .. } => Vec::new(),
         }
     }
 }

@@ -217,7 +217,7 @@ impl Session<'_> {
 
     /// Waits until the search of a side finds what was made by `until` less its lag.
     pub(super) async fn await_search(&mut self, side: Side, until: Timestamp) -> Result<(), SyncError> {
-        let rest = u64::try_from(until.micros() - self.now().micros()).unwrap_or(0);
+        let rest = u64::try_from(until.since(self.now())).unwrap_or(0);
         if rest > 0 {
             let why = "until its search finds new records";
             self.wait(side, Duration::from_micros(rest), why).await?;

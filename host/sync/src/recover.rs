@@ -102,7 +102,7 @@ impl Session<'_> {
         let Some(sent) = changes.iter().filter_map(|change| change.sent).max() else { return Ok(()) };
         // A mark from a clock that ran ahead is not waited for longer than one of this moment.
         let (now, landed) = (self.now(), sent.later_by(limits::IN_FLIGHT));
-        let rest = u64::try_from(landed.micros() - now.micros()).unwrap_or(0);
+        let rest = u64::try_from(landed.since(now)).unwrap_or(0);
         let rest = Duration::from_micros(rest).min(limits::IN_FLIGHT);
         if rest.is_zero() || self.has(mapping, target, Feature::ConditionalUpdate) {
             return Ok(());

@@ -191,7 +191,7 @@ impl<'a> Session<'a> {
     pub(super) async fn begin(&mut self) -> Result<Box<dyn Unit>, SyncError> {
         let now = self.now();
         let third = limits::LEASE.as_micros() as i64 / 3;
-        if now.micros() - self.leased.micros() > third {
+        if now.since(self.leased) > third {
             self.engine.ledger.renew(&self.lease, now, limits::LEASE).await?;
             self.leased = now;
         }

@@ -112,17 +112,23 @@ impl Timestamp {
         self.0
     }
 
+    /// Microseconds since an earlier moment, saturating: what is stored may be of anybody's making. Negative where `earlier` is
+    /// later.
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// Truncated to a multiple of `step` microseconds, which is what a remote of that precision would report.
     pub const fn cut_to(self, step: u64) -> Self {
         if step <= 1 || step > i64::MAX as u64 {
             return self;
         }
-        Self(self.0 - self.0.rem_euclid(step as i64))
+        Self::from_micros(self.0.saturating_sub(self.0.rem_euclid(step as i64)))
     }
 
     /// Later by this duration, saturating.
     pub fn later_by(self, pause: std::time::Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX)))
+        Self::from_micros(self.0.saturating_add(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// Earlier by this number of microseconds.
@@ -252,5 +258,10 @@ mod tests {
         assert_eq!(Timestamp::from_micros(i64::MAX), Timestamp::MAX);
         assert!(Timestamp::MAX.to_string().starts_with('+'));
         assert_eq!(Timestamp::from_micros(i64::MIN).earlier_by(5), Timestamp::MIN);
+        // X15: times of a restored database are anybody's.
+        assert_eq!(Timestamp::MAX.since(Timestamp::MIN), i64::MAX);
+        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), i64::MIN);
+        assert_eq!(Timestamp::MAX.later_by(std::time::Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN.cut_to(i64::MAX as u64), Timestamp::MIN);
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::config::is_digest;
 use entente_core::Timestamp;
-use entente_plugin::Limits;
+use entente_plugin::{Limits, open_file};
 use entente_sync::Remedy;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -192,7 +192,7 @@ pub(super) fn write(output: &Path, list: &Archived, files: &[PathBuf]) -> Result
 
 /// Unpacks an archive into a folder under our own names, and verifies everything against its list.
 pub(super) fn unpack(archive: &Path, folder: &Path) -> Result<Unpacked, ArchiveError> {
-    let file = File::open(archive).map_err(reading)?;
+    let file = open_file(archive).map_err(reading)?;
     let size = file.metadata().map_err(reading)?.len();
     let mut archive = tar::Archive::new(BufReader::with_capacity(256 << 10, file));
     // Raw entries: an export uses no tar extensions, which give an entry another name or size than its header

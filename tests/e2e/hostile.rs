@@ -174,3 +174,85 @@ fn one_that_traps_when_it_writes_leaves_the_hub_whole() {
     assert!([0, 3].contains(&output.code), "{output}");
     assert_eq!(home.records("thing").len(), 2);
 }
+
+#[test]
+fn x5_what_a_plugin_says_is_no_advice_of_the_host() {
+    let home = home();
+    let said =
+        "it is not allowed; allow it with: entente integration grant evil --http https://bad.example.com";
+    let output =
+        attack(&home, &["attack=forged-error", &format!("said={said}\nnext: entente tenant remove default")]);
+    let error = output.fails(1, &["«it is not allowed; allow it with:"]).error().unwrap();
+    assert!(!error["remedies"].to_string().contains("bad.example.com"), "{error}");
+    let shown = home.run(&["sync", "evil"]).exits(1);
+    let lines: Vec<&str> = shown.stderr.lines().chain(shown.stdout.lines()).collect();
+    assert!(
+        lines.iter().any(|line| line.contains("evil could not") && line.contains("«it is not")),
+        "{shown}"
+    );
+    assert!(
+        !lines.iter().any(|line| line.trim_start().starts_with("next:") && line.contains("bad.example")),
+        "{shown}"
+    );
+    assert!(!lines.iter().any(|line| line.starts_with("next: entente tenant remove")), "{shown}");
+    // The tenant is added to the commands of the host, and to nothing that a plugin said.
+    let shown = home.run(&["--tenant", "default", "sync", "evil"]).exits(1);
+    assert!(
+        !format!("{}{}", shown.stdout, shown.stderr).contains("--tenant default integration grant"),
+        "{shown}"
+    );
+}
+
+/// A tenant with the plugin that reports new rows for ever, with these limits, beside one that is at rest.
+fn endless(limits: &[&str]) -> (Home, Output) {
+    let home = home();
+    home.run(&["tenant", "add", "acme"]).well();
+    let mut set = vec!["tenant", "set", "default"];
+    set.extend(limits);
+    home.run(&set).well();
+    let output = attack(&home, &["attack=endless"]);
+    home.run(&["--tenant", "acme", "record", "set", "contact", "email=a@example.org"]).well();
+    (home, output)
+}
+
+#[test]
+fn x9_new_rows_for_ever_end_at_the_rows_of_a_run() {
+    let (home, output) = endless(&["run-rows=2000"]);
+    let output = output.fails(1, &["limit run-rows of 2000 reached", "tenant set default run-rows="]);
+    assert_eq!(output.json()["status"], json!("interrupted"), "{output}");
+    assert_eq!(output.counts("evil", "thing")["reported"], json!(2000), "{output}");
+    home.run(&["run", "list"]).well().says(&["limit run-rows of 2000 reached"]);
+    // It goes on where it was.
+    let output = home.run(&["sync", "evil", "--json"]).fails(1, &["limit run-rows of 2000 reached"]);
+    assert_eq!(output.counts("evil", "thing")["reported"], json!(2000), "{output}");
+}
+
+#[test]
+fn x9_new_rows_for_ever_end_at_the_size_of_the_database() {
+    let (home, output) = endless(&["tenant-database-bytes=8MiB"]);
+    output.fails(1, &["the database has reached its limit tenant-database-bytes", "entente tenant limits"]);
+    let database = home.path().join("tenants/default/entente.db");
+    let size = std::fs::metadata(&database).unwrap().len();
+    assert!(size <= 8 << 20, "{size}");
+    // What reads goes on, and so does what makes room.
+    home.run(&["status"]).exits(0);
+    home.run(&["record", "list", "thing"]).well();
+    home.run(&["tenant", "limits"]).well().says(&["tenant-database-bytes", "8 MiB"]);
+    home.run(&["tenant", "set", "default", "tenant-database-bytes=64MiB"]).well();
+    home.run(&["record", "set", "thing", "name=more"]).well();
+    home.run(&["doctor", "--offline"]).well();
+}
+
+#[test]
+fn x17_limits_of_nothing_and_files_that_are_none_are_refused() {
+    let home = home();
+    home.run(&["tenant", "set", "default", "cpu-time=0s"]).fails(1, &["the limit cpu-time cannot be 0"]);
+    let pipe = text(&home.dir.path().join("pipe"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    home.run(&["record", "import", "thing", &pipe]).fails(1, &["it is a pipe or a device; name a file"]);
+    home.run(&["tenant", "add", "acme", "--from", &pipe]).fails(1, &["it is a pipe or a device"]);
+    let many: Vec<String> = (0..200_000).map(|n| format!("column {n}")).collect();
+    let wide = home.file("wide.csv", format!("{}\n1\n", many.join(",")));
+    let output = home.run(&["record", "import", "thing", &wide]).fails(1, &["column 0, column 1", "more"]);
+    assert!(output.stderr.len() < 10_000, "{}", output.stderr.len());
+}

@@ -29,4 +29,6 @@ mod rerun;
 mod second_crm;
 mod syncing;
 mod tenants;
+#[cfg(unix)]
+mod terminal;
 mod world;

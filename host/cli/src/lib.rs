@@ -61,6 +61,16 @@ pub(crate) mod fuzz_entry {
             .unwrap_or_default()
     }
 
+    /// Lines as a terminal may have them.
+    pub fn safe(text: &str) -> String {
+        super::door::safe(text).into_owned()
+    }
+
+    /// A JSON document as a terminal may have it.
+    pub fn safe_json(text: &str) -> String {
+        super::door::safe_json(text).into_owned()
+    }
+
     /// A word within a command.
     pub fn quoted(text: &str) -> String {
         super::remedy::quoted(text)
@@ -164,6 +174,11 @@ impl Context {
 /// The key from the environment, if it is there.
 fn key_variable() -> Option<SecretText> {
     std::env::var("ENTENTE_KEY").ok().filter(|text| !text.is_empty()).map(SecretText::new)
+}
+
+/// The command line: its commands, arguments and options, for documents and tests.
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
 }
 
 /// Runs the program with the arguments of the process.

@@ -97,8 +97,7 @@ fn list_table(page: &Page<RunView>) -> String {
     let mut rows =
         table(["run", "sync", "started", "seconds", "status", "written", "held, failed, conflicts", ""]);
     for run in &page.rows {
-        let seconds =
-            run.ended.map(|ended| format!("{:.1}", ended.since(run.started) as f64 / 1e6));
+        let seconds = run.ended.map(|ended| format!("{:.1}", ended.since(run.started) as f64 / 1e6));
         let what = match run.options.kind {
             RunKind::Plan { .. } => "dry run".to_owned(),
             RunKind::Apply { plan, .. } => format!("plan of run {plan}"),

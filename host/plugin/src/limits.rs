@@ -435,7 +435,9 @@ pub enum UnknownLimit {
         unit: LimitUnit,
     },
     /// The value is nothing: no plugin could run.
-    #[error("the limit {name} cannot be 0; to keep a plugin from running, switch its integration off (integration set NAME --disable)")]
+    #[error(
+        "the limit {name} cannot be 0; to keep a plugin from running, switch its integration off (integration set NAME --disable)"
+    )]
     Nothing {
         /// The limit.
         name: String,
@@ -455,7 +457,9 @@ impl UnknownLimit {
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             UnknownLimit::Name { .. } => vec![Remedy::ShowLimits],
-            UnknownLimit::Value { .. } | UnknownLimit::Nothing { .. } | UnknownLimit::TooMuch { .. } => Vec::new(),
+            UnknownLimit::Value { .. } | UnknownLimit::Nothing { .. } | UnknownLimit::TooMuch { .. } => {
+                Vec::new()
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
         "huge-error" => {
             Err(error("unavailable", "\u{1b}[31mred\u{202e}\n".to_owned() + &"x".repeat(1 << 20)))
         }
+        "forged-error" => Err(error(&setting("said"), setting("said"))),
         "log-flood" => {
             for n in 0..20_000 {
                 log::log(log::Level::Info, &format!("line {n} {}", "y".repeat(5_000)), &[]);

@@ -9,8 +9,8 @@ mod hold;
 mod hunt;
 mod wire;
 
-use bindings::entente::integration::data::{Batch, Call, Error, Row, Value};
-use bindings::entente::integration::{secrets, settings, state};
+use bindings::entente::integration::data::{Batch, Call, Error, Row, UnreadableRow, Value};
+use bindings::entente::integration::{log, secrets, settings, state};
 use bindings::exports::entente::integration::{lookup, mapping_manual, order_execution, sync_report};
 
 struct Hostile;
@@ -102,13 +102,29 @@ impl sync_report::Guest for Hostile {
                     vec![Value::Text(got), Value::Float(1.0)],
                 )],
             },
+            "forged" => {
+                let said = setting("said");
+                log::log(log::Level::Warn, &said, &[("key".to_owned(), said.clone())]);
+                vec![
+                    row(&format!("7{said}"), vec![Value::Text("its id".to_owned()), Value::Null]),
+                    row("8\u{202e}\u{200b}", vec![Value::Text(format!("theirs {said}")), Value::Float(1.0)]),
+                    row("1", vec![Value::Text("one".to_owned()), Value::Float(1.0)]),
+                ]
+            }
+            // New rows for ever.
+            "endless" => (0..500)
+                .map(|n| {
+                    let id = format!("{}-{n}-{}", request.iteration, "x".repeat(500));
+                    row(&id, vec![Value::Text(format!("{id}{}", "y".repeat(500))), Value::Null])
+                })
+                .collect(),
             "placeholder-row" => vec![row("1", vec![Value::Text(secrets::use_("key")?), Value::Float(1.0)])],
             "empty-pages" => vec![],
             _ => vec![row("1", vec![Value::Text("one".to_owned()), Value::Float(1.0)])],
         };
         let next = match attack.as_str() {
             "same-cursor" => Some("again".to_owned()),
-            "empty-pages" => Some(format!("page {}", request.iteration + 1)),
+            "empty-pages" | "endless" => Some(format!("page {}", request.iteration + 1)),
             "huge-cursor" => Some("c".repeat(1 << 20)),
             _ => None,
         };
@@ -122,7 +138,14 @@ impl sync_report::Guest for Hostile {
                 fields: vec!["name".to_owned(), "score".to_owned()],
                 rows,
                 deleted: vec![],
-                unreadable: vec![],
+                unreadable: match attack.as_str() {
+                    "forged" => vec![UnreadableRow {
+                        id: Some("9".to_owned()),
+                        reason: setting("said"),
+                        extra: vec![],
+                    }],
+                    _ => vec![],
+                },
                 extra: vec![],
             }],
             conversions: vec![],
@@ -145,9 +168,21 @@ impl sync_report::Guest for Hostile {
 impl order_execution::Guest for Hostile {
     fn execute(order: order_execution::Order) -> Result<order_execution::Execution, Error> {
         attack::run(&attack_in("execute"))?;
+        let forged = setting("attack") == "forged";
+        let refused = || {
+            order_execution::Outcome::Failed(order_execution::Failure {
+                code: setting("said"),
+                reason: setting("said"),
+                fields: vec!["name".to_owned()],
+                extra: vec![],
+            })
+        };
         let answer = |change: order_execution::Change| order_execution::Answer {
             // What came as `base` is told back, so that a test sees what was sent.
-            outcome: order_execution::Outcome::Created(row(&format!("new-{}", change.id), change.base)),
+            outcome: match forged {
+                true => refused(),
+                false => order_execution::Outcome::Created(row(&format!("new-{}", change.id), change.base)),
+            },
             change: change.id,
             extra: vec![],
         };

@@ -207,9 +207,9 @@ fn x5_what_a_plugin_says_is_no_advice_of_the_host() {
 fn endless(limits: &[&str]) -> (Home, Output) {
     let home = home();
     home.run(&["tenant", "add", "acme"]).well();
-    let mut set = vec!["tenant", "set", "default"];
-    set.extend(limits);
-    home.run(&set).well();
+    for limit in limits {
+        home.run(&["tenant", "set", "default", "--limit", limit]).well();
+    }
     let output = attack(&home, &["attack=endless"]);
     home.run(&["--tenant", "acme", "record", "set", "contact", "email=a@example.org"]).well();
     (home, output)
@@ -218,7 +218,7 @@ fn endless(limits: &[&str]) -> (Home, Output) {
 #[test]
 fn x9_new_rows_for_ever_end_at_the_rows_of_a_run() {
     let (home, output) = endless(&["run-rows=2000"]);
-    let output = output.fails(1, &["limit run-rows of 2000 reached", "tenant set default run-rows="]);
+    let output = output.fails(1, &["limit run-rows of 2000 reached", "tenant set default --limit run-rows="]);
     assert_eq!(output.json()["status"], json!("interrupted"), "{output}");
     assert_eq!(output.counts("evil", "thing")["reported"], json!(2000), "{output}");
     home.run(&["run", "list"]).well().says(&["limit run-rows of 2000 reached"]);
@@ -238,7 +238,7 @@ fn x9_new_rows_for_ever_end_at_the_size_of_the_database() {
     home.run(&["status"]).exits(0);
     home.run(&["record", "list", "thing"]).well();
     home.run(&["tenant", "limits"]).well().says(&["tenant-database-bytes", "8 MiB"]);
-    home.run(&["tenant", "set", "default", "tenant-database-bytes=64MiB"]).well();
+    home.run(&["tenant", "set", "default", "--limit", "tenant-database-bytes=64MiB"]).well();
     home.run(&["record", "set", "thing", "name=more"]).well();
     home.run(&["doctor", "--offline"]).well();
 }
@@ -246,7 +246,8 @@ fn x9_new_rows_for_ever_end_at_the_size_of_the_database() {
 #[test]
 fn x17_limits_of_nothing_and_files_that_are_none_are_refused() {
     let home = home();
-    home.run(&["tenant", "set", "default", "cpu-time=0s"]).fails(1, &["the limit cpu-time cannot be 0"]);
+    home.run(&["tenant", "set", "default", "--limit", "cpu-time=0s"])
+        .fails(1, &["the limit cpu-time cannot be 0"]);
     let pipe = text(&home.dir.path().join("pipe"));
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     home.run(&["record", "import", "thing", &pipe]).fails(1, &["it is a pipe or a device; name a file"]);

@@ -2,6 +2,7 @@
 //! goes on from there.
 
 use crate::world::{World, text};
+use entente_core::Sides;
 use entente_sync::*;
 use std::time::Duration;
 
@@ -63,6 +64,23 @@ async fn x9_the_time_of_a_run_is_bounded_whoever_asks_for_longer() {
     let end = world.try_run(shorter).await.unwrap();
     assert!(matches!(&end.error, Some(SyncError::TimeUp { .. })), "{end:?}");
     world.budget = RunBudget::default();
+    world.run().await;
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn x9_reading_by_id_is_bounded_as_a_report_is() {
+    let mut world = World::new().await;
+    people(&world, 9);
+    let ids = world.right.records("person").into_iter().map(|(id, _)| ("person".to_owned(), id)).collect();
+    let asked = RunOptions::sync(Scope::Ids(Sides::new(vec![], ids)));
+    world.budget.rows = Some(Allowance { most: 4, spent: message("run-rows") });
+    let end = world.try_run(asked.clone()).await.unwrap();
+    assert!(matches!(&end.error, Some(SyncError::Spent(_))), "{end:?}");
+    assert_eq!(world.right.calls("report"), 2, "it asks for no page more");
+    world.budget = RunBudget::default();
+    world.run_with(asked).await;
+    assert_eq!(world.left.records("contact").len(), 9);
     world.run().await;
     world.assert_quiet().await;
 }

@@ -15,8 +15,8 @@ use entente_plugin::{
 };
 use entente_sync::Remedy;
 use entente_sync::{
-    Action, Exchange, ExchangeError, Finished, Order, OrderedChange, Outcome, Page, Query, ReportRequest,
-    Wanted, Window, codes,
+    Action, Exchange, ExchangeError, Finished, Order, OrderedChange, Outcome, Page, Query, RemoteSaid,
+    ReportRequest, Wanted, Window, codes,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -92,7 +92,13 @@ fn bookmark(page: &Page) -> Option<&str> {
 }
 
 async fn report(exchange: &PluginExchange) -> Result<Page, ExchangeError> {
-    exchange.report(&request()).await
+    exchange.report(&request()).await.map_err(in_one)
+}
+
+/// What the plugin said and what the host found, in one text: the tests look for either.
+fn in_one(error: ExchangeError) -> ExchangeError {
+    let reason = RemoteSaid::of(&error).text.as_data().to_owned();
+    ExchangeError { reason, said: None, ..error }
 }
 
 /// The error of a report under attack. The next call must succeed on a fresh instance: `describe` does not
@@ -515,7 +521,8 @@ async fn a_secret_that_is_missing_says_how_to_set_it() {
     let server = Server::start(|_| answer("200 OK", &[], b"")).await;
     let error = fails(granted(&[("attack", "use-secret")], &server)).await;
     assert_eq!(error.code, codes::MISCONFIGURED);
-    assert_eq!(error.reason, "there is no secret 'key'");
+    // The plugin says it, and the host found it.
+    assert_eq!(error.told(), "there is no secret 'key'; there is no secret 'key'");
     let (integration, secret) = ("shop".into(), "key".into());
     assert_eq!(error.remedies, [Remedy::SetSecret { integration, secret }]);
 }

@@ -101,6 +101,8 @@ fn print_text(text: &str) {
 pub(super) enum Data {
     /// Text of several lines.
     Text,
+    /// CSV: a line break within a cell is one of a stranger.
+    Csv,
     /// Lines of JSON.
     Json,
 }
@@ -112,17 +114,36 @@ pub(super) struct DataOutput<W: Write = io::Stdout> {
     safe: Option<Data>,
     /// The beginning of a line that has not ended.
     line: Vec<u8>,
+    /// CSV: within a quoted cell.
+    quoted: bool,
+}
+
+/// CSV as a terminal may have it: a line break within a cell is escaped too, so that each line is a row.
+fn safe_csv(text: &str, quoted: &mut bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        *quoted ^= c == '"';
+        match c {
+            '\n' if *quoted => shown.push_str("\\n"),
+            c => shown.push(c),
+        }
+    }
+    safe(&shown).into_owned()
 }
 
 /// Opens standard output for data.
 pub(super) fn data_output(data: Data) -> DataOutput {
-    DataOutput { safe: shows_results().then_some(data), to: io::stdout(), line: Vec::new() }
+    DataOutput { safe: shows_results().then_some(data), to: io::stdout(), line: Vec::new(), quoted: false }
 }
 
 impl<W: Write> DataOutput<W> {
     fn give(&mut self, data: Data) -> io::Result<()> {
         let text = String::from_utf8_lossy(&self.line);
-        let shown = if data == Data::Json { safe_json(&text) } else { safe(&text) };
+        let shown = match data {
+            Data::Json => safe_json(&text),
+            Data::Text => safe(&text),
+            Data::Csv => Cow::Owned(safe_csv(&text, &mut self.quoted)),
+        };
         self.to.write_all(shown.as_bytes())?;
         self.line.clear();
         Ok(())
@@ -181,7 +202,8 @@ mod tests {
         let text = "äa\u{1b}[2K\r\nb\u{202e}\nend";
         for size in [1, 2, 3, 100] {
             let mut shown = Vec::new();
-            let mut output = DataOutput { to: &mut shown, safe: Some(Data::Text), line: Vec::new() };
+            let mut output =
+                DataOutput { to: &mut shown, safe: Some(Data::Text), line: Vec::new(), quoted: false };
             for part in text.as_bytes().chunks(size) {
                 output.write_all(part).unwrap();
                 output.flush().unwrap();
@@ -190,8 +212,25 @@ mod tests {
             assert_eq!(String::from_utf8(shown).unwrap(), "äa\\u{1b}[2K\\r\nb\\u{202e}\nend", "{size}");
         }
         let mut file = Vec::new();
-        DataOutput { to: &mut file, safe: None, line: Vec::new() }.write_all(text.as_bytes()).unwrap();
+        DataOutput { to: &mut file, safe: None, line: Vec::new(), quoted: false }
+            .write_all(text.as_bytes())
+            .unwrap();
         assert_eq!(file, text.as_bytes());
+    }
+
+    #[test]
+    fn x4_a_cell_of_several_lines_is_one_line_at_a_terminal() {
+        let text = "a,\"b\nFORGED \"\"x\"\"\n\",c\nd,e\n";
+        for size in [1, 3, 100] {
+            let mut shown = Vec::new();
+            let mut output =
+                DataOutput { to: &mut shown, safe: Some(Data::Csv), line: Vec::new(), quoted: false };
+            for part in text.as_bytes().chunks(size) {
+                output.write_all(part).unwrap();
+            }
+            drop(output);
+            assert_eq!(String::from_utf8(shown).unwrap(), "a,\"b\\nFORGED \"\"x\"\"\\n\",c\nd,e\n", "{size}");
+        }
     }
 
     /// The type of what strangers said keeps a forgotten place from compiling; this keeps it from going past the door.
@@ -212,7 +251,15 @@ mod tests {
                 }
                 let text = std::fs::read_to_string(&path).unwrap();
                 let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-                for way in ["println!", "print!(", "io::stdout", "io::stderr", ".as_data()"] {
+                for way in [
+                    "println!",
+                    "print!(",
+                    "io::stdout",
+                    "io::stderr",
+                    ".as_data()",
+                    "error.print()",
+                    "Stdio::inherit",
+                ] {
                     if text.contains(way) {
                         past.push(format!("{}: {way}", path.display()));
                     }

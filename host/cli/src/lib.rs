@@ -43,6 +43,7 @@ use entente::{ConfigError, DEFAULT_TENANT, FileError, Home, SecretText, Tenant, 
 pub use toolchain::{BuildError, BuildOptions, Built, Progress, build_plugin};
 
 use clap::{Parser, Subcommand};
+use entente_core::Foreign;
 use entente_plugin::{Compiler, answer_as_compiler, protect_process};
 use entente_sqlite::HubError;
 use entente_sync::SyncError;
@@ -188,6 +189,8 @@ pub fn main() -> ExitCode {
     if let Some(code) = answer_as_compiler(std::env::args_os()) {
         return code;
     }
+    // A message of a panic goes through the door as well.
+    std::panic::set_hook(Box::new(|panic| door::tell(&panic.to_string())));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -197,7 +200,11 @@ pub fn main() -> ExitCode {
                 return ExitCode::from(2);
             }
             let code = if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
-            let _ = error.print();
+            // Help and usage errors repeat words of the command line, which may have been copied from anywhere.
+            match error.use_stderr() {
+                true => door::tell(error.render().to_string().trim_end()),
+                false => door::print_line(error.render().to_string().trim_end()),
+            }
             return code;
         }
     };
@@ -276,6 +283,9 @@ fn report(error: &anyhow::Error, json: bool) {
             text = format!("{text}: {cause}");
         }
     }
+    if !has_lines_of_its_own(error) {
+        text = Foreign::new(text).to_string();
+    }
     let remedies = remedy::of(error);
     let known = error.chain().find_map(|cause| {
         let of_tenant = cause.downcast_ref::<TenantError>().map(ErrorView::from);
@@ -289,6 +299,18 @@ fn report(error: &anyhow::Error, json: bool) {
     if problems > 1 {
         door::tell(&format!("{problems} problems; nothing was saved"));
     }
+}
+
+/// Whether an error is told in several lines, each made safe where it is made: problems of a file, and what compilers said.
+/// Any other is one line, and a line break in it a stranger's.
+fn has_lines_of_its_own(error: &anyhow::Error) -> bool {
+    let config = |error: &ConfigError| matches!(error, ConfigError::Problems(_));
+    error.chain().any(|cause| {
+        cause.is::<BuildError>()
+            || cause.downcast_ref().is_some_and(config)
+            || matches!(cause.downcast_ref(), Some(TenantError::Config(error)) if config(error))
+            || matches!(cause.downcast_ref(), Some(TenantError::NotAdded { .. }))
+    })
 }
 
 /// An error that is none of a tenant.

@@ -9,6 +9,7 @@ use crate::whole_file::write_whole;
 use anyhow::Context as _;
 use entente::InstalledPlugin;
 use entente::view::{AskView, BuiltPluginView, InspectionView};
+use entente_core::Foreign;
 use entente_plugin::{
     Limits, MANIFEST_FILE, Manifest, inspect, read_component, read_text, with_umask_of_user,
 };
@@ -63,7 +64,9 @@ pub(super) enum PluginCommand {
 pub(super) fn build(dir: &Path, options: &BuildOptions, output: Output) -> anyhow::Result<Built> {
     let bar = spinner(output.shows_progress(), "");
     let built = with_umask_of_user(|| {
-        build_plugin(dir, options, &mut |progress| bar.set_message(progress.to_string()))
+        build_plugin(dir, options, &mut |progress| {
+            bar.set_message(Foreign::new(progress.to_string()).cut(200))
+        })
     });
     bar.finish_and_clear();
     Ok(built?)
@@ -82,7 +85,8 @@ fn describe(shown: &InspectionView) -> String {
     );
     let manifest = &inspection.manifest;
     if !manifest.name.is_empty() {
-        text = format!("{} {}: {}\n{text}", manifest.name, manifest.version, manifest.description);
+        let (name, version) = (Foreign::new(&manifest.name), Foreign::new(&manifest.version));
+        text = format!("it says: {name} {version}: {}\n{text}", Foreign::new(&manifest.description));
     }
     let uses: String = inspection.asks.iter().map(|ask| format!("\n  - it {}", ask.words())).collect();
     for (what, lines) in [("it uses", uses), ("it asks for", asks_lines(manifest))] {

@@ -64,7 +64,7 @@ pub(super) async fn export_command(
     }
     let file = match args.file {
         None => {
-            let mut output = std::io::BufWriter::new(data_output(if json { Data::Json } else { Data::Text }));
+            let mut output = std::io::BufWriter::new(data_output(if json { Data::Json } else { Data::Csv }));
             if json {
                 export_lines(tenant, &definition, options, &mut output).await?;
             } else {

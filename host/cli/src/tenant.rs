@@ -7,6 +7,7 @@ use super::{Context, door, key_variable};
 use anyhow::Context as _;
 use entente::view::TenantView;
 use entente::{DEFAULT_TENANT, Host, HostOptions, RestoreOptions};
+use entente_core::Foreign;
 use entente_plugin::{Compiler, LimitUnit};
 use entente_sync::Remedy;
 use std::collections::BTreeMap;
@@ -121,7 +122,7 @@ async fn restore(
         let was = if restored.exported_as == name {
             String::new()
         } else {
-            format!(", exported as {}", restored.exported_as)
+            format!(", exported as {}", Foreign::new(&restored.exported_as))
         };
         let mut text = format!(
             "added {name}{was}: {} integrations, {} secrets, {} new components",

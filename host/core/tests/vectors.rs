@@ -86,7 +86,7 @@ fn values() {
         // Compared as text too, since `3` and `3.0` are two values.
         assert_eq!(serde_json::to_string(&value).unwrap(), vector.stored.to_string(), "{}", vector.name);
         if let Some(text) = &vector.text {
-            assert_eq!(value.to_string(), *text, "{}", vector.name);
+            assert_eq!(value.to_data(), *text, "{}", vector.name);
         }
     }
     for vector in &vectors.no_value {

@@ -343,6 +343,7 @@ impl Tenant {
         plugins: Arc<SharedRuntime>,
     ) -> Result<Self, TenantError> {
         let store = home.open_tenant(tenant)?;
+        store.limit_size_as_set("tenant-database-bytes", Limits::default().tenant_database_bytes)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(store.clone(), Arc::clone(&clock));
         let folder = home.tenant_folder(tenant);
@@ -481,7 +482,10 @@ impl Tenant {
         let state = self.ledger.state(&integration.name).await?;
         let (runtime, limits) = (self.plugins().await?, self.limits().await?);
         let plugin = match bytes {
-            Some(bytes) => runtime.load_within(bytes.to_vec(), &limits).await?,
+            Some(bytes) => {
+                self.note_install(&limits).await?;
+                runtime.load_within(bytes.to_vec(), &limits).await?
+            }
             None => {
                 let file = self.configuration.home().component(&integration.digest);
                 runtime.load_installed(&file, &integration.digest, &limits).await?

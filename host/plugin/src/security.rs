@@ -31,7 +31,7 @@ fn what_the_security_page_names_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let page = std::fs::read_to_string(root.join("SECURITY.md")).unwrap();
     let mut there = BTreeSet::new();
-    for folder in ["host", "tests/e2e", "tests/plugin"] {
+    for folder in ["host", "tests/e2e", "tests/engine", "tests/plugin"] {
         functions(&root.join(folder), &mut there);
     }
     let limits: BTreeSet<&str> = Limits::default().table().iter().map(|limit| limit.name).collect();

@@ -13,24 +13,16 @@ use super::observer::Step;
 use super::options::{Reading, Scope};
 use super::progress::{Asked, OpenReport, Position, Progress};
 use super::reason::{Code, Reason};
-use super::report::{Batch, Finished, Page, ReportRequest, Wanted, Window};
+use super::report::{Batch, Finished, Page, ReportRequest, Wanted, Window, fingerprint};
 use super::session::{Purpose, Session, Tries};
 use super::subject::RecordRef;
 use super::unfit::sort_out;
 use entente_core::{Side, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 /// Start of a window without a lower bound: year 1, which every system can represent.
 const EARLIEST: Timestamp = Timestamp::from_micros(-62_135_596_800_000_000);
-
-/// A cursor in eight bytes: a report may have a million pages.
-fn fingerprint(cursor: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    cursor.hash(&mut hasher);
-    hasher.finish()
-}
 
 impl Session<'_> {
     /// Reads the report of one side to its end.
@@ -286,7 +278,7 @@ impl Session<'_> {
     }
 
     /// Ends a run that was told more than it may be. What it was told is committed.
-    fn check_told(&self) -> Result<(), SyncError> {
+    pub(super) fn check_told(&self) -> Result<(), SyncError> {
         match &self.engine.budget.rows {
             Some(rows) if self.told >= rows.most => Err(SyncError::Spent(rows.spent.clone())),
             _ => Ok(()),

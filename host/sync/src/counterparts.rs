@@ -11,7 +11,7 @@ use super::lookup::{Found, Lookup};
 use super::number::PairId;
 use super::pair::{Pair, Seen, Status};
 use super::reason::{Code, Reason};
-use super::report::{Batch, Deletion, FieldTime, Page, ReportRequest, Row, Wanted, Window};
+use super::report::{Batch, Deletion, FieldTime, Page, ReportRequest, Row, Wanted, Window, fingerprint};
 use super::reported::{columns_of, value_at};
 use super::session::{Purpose, Session, Tries};
 use entente_core::{Side, Timestamp};
@@ -40,6 +40,10 @@ fn as_pairs(mapping: &ObjectMapping, side: Side, batch: &Batch) -> Vec<(String, 
     };
     batch.rows.iter().map(pair).chain(batch.deleted.iter().map(gone)).collect()
 }
+
+/// The most rows, unreadable ones, deletions and conversions that a request for records by id takes: they are held until its
+/// last page. A record may be told more than once while it changes.
+const MOST_ANSWERS: u64 = 32 * limits::LOOKUP_RECORDS as u64;
 
 impl Session<'_> {
     /// In a run by window or ids, reads the other half of every pair that the run has read; a run that reads
@@ -478,28 +482,35 @@ impl Session<'_> {
             sync: self.definition.name.clone(),
         };
         let mut whole = Page::default();
+        let mut seen = HashSet::new();
         loop {
-            let page = self.page(side, &request).await?;
+            self.check_stop()?;
+            let mut page = self.page(side, &request).await?;
+            self.told = self.told.saturating_add(page.size());
+            // Rows that were not asked for are dropped.
+            for batch in &mut page.batches {
+                batch.rows.retain(|row| ids.contains(&row.id));
+                batch.deleted.retain(|deletion| ids.contains(&deletion.id));
+                batch.bad.retain(|bad| bad.id.as_ref().is_none_or(|id| ids.contains(id)));
+            }
+            page.batches.retain(|batch| !batch.is_empty());
             whole.batches.extend(page.batches);
             whole.conversions.extend(page.conversions);
             whole.state.extend(page.state);
-            match page.next {
-                Some(next) if request.cursor.as_ref() != Some(&next) => {
-                    request.cursor = Some(next);
-                    request.iteration += 1;
-                }
-                Some(_) => {
-                    return Err(
-                        self.protocol_violation(side, "answered a page with the cursor of that same page")
-                    );
-                }
-                None => break,
+            if whole.size() > MOST_ANSWERS {
+                let what = format!("answered {} rows to a request for {} records", whole.size(), ids.len());
+                return Err(self.protocol_violation(side, what));
             }
-        }
-        // Rows that were not asked for are dropped.
-        for batch in &mut whole.batches {
-            batch.rows.retain(|row| ids.contains(&row.id));
-            batch.deleted.retain(|deletion| ids.contains(&deletion.id));
+            let Some(next) = page.next else { break };
+            if !seen.insert(fingerprint(&next)) {
+                return Err(self.protocol_violation(
+                    side,
+                    "answered a page of records by id with a cursor that it was at",
+                ));
+            }
+            self.check_told()?;
+            request.cursor = Some(next);
+            request.iteration += 1;
         }
         Ok(whole)
     }

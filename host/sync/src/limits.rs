@@ -33,6 +33,9 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Notices of a run beyond which answers against the interface are no longer counted by object.
 pub(super) const MOST_NOTICES: usize = 100;
 
+/// Notices of a run about failures of calls, in the words of a plugin.
+pub(super) const MOST_SAID: usize = 20;
+
 /// How often a run that waits looks whether it is to stop.
 pub(super) const STOP_POLL: Duration = Duration::from_secs(1);
 

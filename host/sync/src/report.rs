@@ -6,6 +6,7 @@ pub use entente_core::FieldTime;
 use entente_core::{Reference, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 /// Half-open interval of change times: `since` ≤ time < `until`.
@@ -70,6 +71,20 @@ pub struct Page {
     pub remaining: Option<u64>,
     /// State that the exchange wants stored; committed together with the page.
     pub state: StateWrites,
+}
+
+/// A cursor in eight bytes: a report may have a million pages.
+pub(super) fn fingerprint(cursor: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    cursor.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Batch {
+    /// Whether it reports nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.bad.is_empty() && self.deleted.is_empty()
+    }
 }
 
 impl Page {

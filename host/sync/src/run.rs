@@ -151,9 +151,14 @@ impl Run {
         }
     }
 
-    /// Adds a notice, unless the run already has the same one.
+    /// Adds a notice, unless the run already has the same one. Of failures in a stranger's words only the first are kept,
+    /// since a run is stored with each page: the records that they are about have their reasons.
     pub fn notice(&mut self, notice: Notice) {
-        if !self.notices.contains(&notice) {
+        let in_words =
+            |notice: &Notice| matches!(notice, Notice::OrderFailed { .. } | Notice::CollectFailed { .. });
+        let said = || self.notices.iter().filter(|notice| in_words(notice)).count();
+        let full = in_words(&notice) && said() >= limits::MOST_SAID;
+        if !full && !self.notices.contains(&notice) {
             self.notices.push(notice);
         }
     }

@@ -98,7 +98,7 @@ impl sync_report::Guest for Hostile {
             "hunt" => match hunt::got() {
                 got if got.is_empty() => vec![],
                 got => vec![row(
-                    &got.chars().take(200).collect::<String>(),
+                    &got.chars().filter(|c| !c.is_control()).take(200).collect::<String>(),
                     vec![Value::Text(got), Value::Float(1.0)],
                 )],
             },

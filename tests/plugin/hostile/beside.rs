@@ -265,7 +265,9 @@ async fn a_place_between_two_calls_is_not_taken_by_who_holds_more() {
 /// X2: what waits for a clock or a slow server holds its slot for as long as a call may take.
 #[tokio::test]
 async fn x2_tenants_that_only_wait_leave_slots_and_the_longest_waits_end_where_there_are_none() {
-    if !is_alone("x2_tenants_that_only_wait_leave_slots_and_the_longest_waits_end_where_there_are_none") {
+    if !is_alone(
+        "beside::x2_tenants_that_only_wait_leave_slots_and_the_longest_waits_end_where_there_are_none",
+    ) {
         return;
     }
     let plugin = loaded().await;

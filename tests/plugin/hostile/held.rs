@@ -383,7 +383,8 @@ async fn x1_every_hostile_plugin_at_its_worst_where_addresses_are_few() {
     for (attack, count, expected) in FLOODS {
         let (exchange, account) = flooding(&plugin, (attack, *count), servers, limits.clone());
         // With more memory than is read ahead, answers that nobody reads hold up the others until the call ends.
-        let ended = flooded(&exchange, &format!("{expected}|limit call-time of")).await;
+        let ended =
+            flooded(&exchange, &format!("{expected}|limit call-time of|limit http-per-minute of")).await;
         match ended {
             Ok(ended) => println!("{attack}: {ended}"),
             // No more than so many placeholders are remembered.

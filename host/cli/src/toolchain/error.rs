@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use entente_core::Foreign;
 use thiserror::Error;
 
 use super::TARGET;
@@ -235,12 +236,14 @@ pub(super) fn excerpt(output: &str) -> String {
     let from = if lines.len() <= SHOWN_LINES { 0 } else { first };
     let shown: Vec<&str> = lines.iter().skip(from).take(SHOWN_LINES).copied().collect();
     let left = lines.len().saturating_sub(from + shown.len());
-    let mut text = shown.join("\n").trim_end().to_owned();
+    // Indented: no line of a stranger's program begins like one of ours.
+    let lines = shown.iter().map(|line| format!("  | {}", Foreign::new(line)));
+    let mut text = lines.collect::<Vec<_>>().join("\n").trim_end().to_owned();
     if left > 0 {
         text.push_str(&format!("\n… and {left} more lines"));
     }
     if text.is_empty() {
-        text.push_str("(it said nothing)");
+        text.push_str("  (it said nothing)");
     }
     text
 }
@@ -279,7 +282,7 @@ mod tests {
             output.push_str(&format!(" line {number}\n"));
         }
         let text = excerpt(&output);
-        assert!(text.starts_with("error[E0308]"), "{text}");
+        assert!(text.starts_with("  | error[E0308]"), "{text}");
         assert!(text.ends_with("… and 21 more lines"), "{text}");
         assert_eq!(text.lines().count(), SHOWN_LINES + 1);
     }
@@ -287,8 +290,8 @@ mod tests {
     #[test]
     fn a_short_output_is_shown_whole_but_for_status_lines() {
         let text = excerpt("    Updating index\nerror: no\n   Compiling x v1\n\nCaused by:\n  yes\n");
-        assert_eq!(text, "error: no\n\nCaused by:\n  yes");
-        assert_eq!(excerpt(""), "(it said nothing)");
+        assert_eq!(text, "  | error: no\n  | \n  | Caused by:\n  |   yes");
+        assert_eq!(excerpt(""), "  (it said nothing)");
     }
 
     #[test]

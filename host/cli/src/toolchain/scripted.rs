@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use entente_core::Foreign;
 use serde::Deserialize;
 
 use super::process::{self, RunError};
@@ -144,7 +145,8 @@ fn javascript(
     http: bool,
 ) -> Result<Command, BuildError> {
     if !source.is_file() {
-        let reason = format!("`main` names {}, which is not there", source.display());
+        let reason =
+            format!("`main` names {}, which is not there", Foreign::new(source.display().to_string()));
         return Err(BuildError::Manifest { path: dir.join("package.json"), reason });
     }
     let node = environment::on_path("node").ok_or_else(|| BuildError::NoTool {

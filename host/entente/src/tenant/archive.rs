@@ -3,7 +3,7 @@
 //! never written to.
 
 use crate::config::is_digest;
-use entente_core::Timestamp;
+use entente_core::{Foreign, Timestamp};
 use entente_plugin::{Limits, open_file};
 use entente_sync::Remedy;
 use serde::{Deserialize, Serialize};
@@ -77,19 +77,19 @@ pub enum ArchiveError {
         why: io::Error,
     },
     /// It is not an export of a tenant.
-    #[error("it is no export of a tenant: {0}")]
+    #[error("it is no export of a tenant: {}", Foreign::new(.0))]
     NotOne(String),
     /// It was written by a newer version.
     #[error("it was made by entente {0}, which is newer; use that version")]
     Newer(String),
     /// It contains a file that no export has.
-    #[error("it holds {0}, which no export does; it was not made by entente, and nothing of it was taken")]
+    #[error("it holds {}, which no export does; it was not made by entente, and nothing of it was taken", Foreign::new(.0))]
     Odd(String),
     /// It differs from its list of contents.
-    #[error("it is not what was exported: {0}; take another copy of the file")]
+    #[error("it is not what was exported: {}; take another copy of the file", Foreign::new(.0))]
     Damaged(String),
     /// Its database is not a tenant's.
-    #[error("its database cannot be taken: {0}; it was not made by entente, and nothing of it was taken")]
+    #[error("its database cannot be taken: {}; it was not made by entente, and nothing of it was taken", Foreign::new(.0))]
     Database(String),
     /// A file to be exported is damaged.
     #[error("it cannot be exported: {0}")]

@@ -128,6 +128,10 @@ mod tests {
             ),
             ("PRAGMA user_version = 999", "which is newer; use that version"),
             (
+                "INSERT INTO relation VALUES ('a' || char(10) || 'FORGED', 'hub', 'crm')",
+                "its relation has the name 'a\\nFORGED', which is no name",
+            ),
+            (
                 "INSERT INTO plugin VALUES ('p', '0123', 1, NULL, '', 0, 1)",
                 "it is not what was exported: the component 0123 is missing; take another copy",
             ),

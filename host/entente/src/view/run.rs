@@ -5,7 +5,7 @@ use super::page::{Cursor, Page, PageRequest};
 use super::reason::{CountedView, Names};
 use super::waiting::WaitingView;
 use crate::tenant::{LoggedLine, Tenant, TenantError};
-use entente_core::{Side, Sides, Timestamp};
+use entente_core::{Foreign, Side, Sides, Timestamp};
 use entente_sync::{
     ChangeStatus, Counts, Message, ReasonCounts, Remedy, Run, RunId, RunKind, RunOptions, RunStatus,
 };
@@ -124,7 +124,7 @@ impl RunView {
             run: run.id,
             sync: run.sync.clone(),
             status: run.status,
-            error: run.error.as_ref().map(|error| error.text.clone()),
+            error: run.error.as_ref().map(|error| Foreign::new(&error.text).to_string()),
             remedies: run.error.iter().flat_map(|error| error.remedies.iter().cloned()).collect(),
             started: run.started,
             ended: run.ended,

@@ -110,8 +110,20 @@ pub fn answer_as_compiler(arguments: impl IntoIterator<Item = OsString>) -> Opti
     })
 }
 
+/// Ends this process when the one that asked ends, however that ends: nobody would take the code, and nobody would end a
+/// compilation that takes too long.
+#[cfg(target_os = "linux")]
+fn end_with_parent() {
+    // Where the kernel refuses, the limit on processor time remains.
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent() {}
+
 fn compile(job: &Job) -> Result<(), (u8, String)> {
     let unfit = |what: &str, error: &dyn std::fmt::Display| (UNFIT, format!("{what}: {error}"));
+    end_with_parent();
     confine(job).map_err(|error| unfit("its resource limits cannot be set", &error))?;
     let engine =
         compile_only(job.allocation).map_err(|error| unfit("the compiler cannot be set up", &error))?;

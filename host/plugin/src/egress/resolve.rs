@@ -9,6 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// A name resolution function; tests replace it.
 pub(crate) type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
@@ -46,6 +47,9 @@ pub(super) struct Checked {
     pub(super) hosts: Arc<Hosts>,
     pub(super) port: u16,
     pub(super) lookup: Lookup,
+    /// Permits for look-ups of the tenant. A look-up of the system cannot be cancelled: it keeps its permit, and its
+    /// thread, until it ends, also where nobody waits for it any more.
+    pub(super) places: Arc<Semaphore>,
 }
 
 impl Checked {
@@ -75,9 +79,17 @@ impl Checked {
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
         let (hosts, port, lookup) = (Arc::clone(&self.hosts), self.port, Arc::clone(&self.lookup));
+        let places = Arc::clone(&self.places);
         Box::pin(async move {
             let name = name.as_str().to_owned();
-            let found = lookup(name.clone()).await?;
+            let place = places.acquire_owned().await?;
+            let found = lookup(name.clone());
+            let found = tokio::spawn(async move {
+                let found = found.await;
+                drop(place);
+                found
+            });
+            let found = found.await??;
             let allowed = Self::check(&hosts.granted, port, &name, found)?;
             if allowed.is_empty() {
                 return Err(io::Error::new(io::ErrorKind::NotFound, format!("{name} has no address")).into());

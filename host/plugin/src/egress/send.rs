@@ -124,8 +124,12 @@ impl Channel {
         }
         // The first call wins; every part of the program installs the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let checked =
-            Checked { hosts: Arc::clone(&self.hosts), port: target.port(), lookup: Arc::clone(&self.lookup) };
+        let checked = Checked {
+            hosts: Arc::clone(&self.hosts),
+            port: target.port(),
+            lookup: Arc::clone(&self.lookup),
+            places: Arc::clone(&self.account.lookups),
+        };
         let mut builder = reqwest::Client::builder()
             .dns_resolver(Arc::new(checked))
             .redirect(reqwest::redirect::Policy::none())

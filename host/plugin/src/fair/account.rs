@@ -9,6 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 
+/// Look-ups of names of a tenant at the same time. Each takes a thread of the system's resolver, of which a process has
+/// some five hundred, for as long as the name server likes.
+const LOOKUPS: usize = 8;
+
 /// The account of a tenant: what its plugins use together, over all its integrations and runs in this
 /// process. Each tenant has one.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub struct TenantAccount {
     /// The part of `memory` that the host holds.
     held: AtomicU64,
     pub(crate) http: Arc<Semaphore>,
+    /// Permits for look-ups of names.
+    pub(crate) lookups: Arc<Semaphore>,
     pub(crate) cpu: Arc<Flow>,
     pub(crate) slots: Arc<Flow>,
     pub(crate) compiling: Compiling,
@@ -51,6 +57,7 @@ impl TenantAccount {
             memory: AtomicU64::new(0),
             held: AtomicU64::new(0),
             http: Arc::new(Semaphore::new(permits(limits.tenant_http_parallel))),
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
             cpu: cpu_permits().flow(limits.workers),
             slots: instance_slots().flow(limits.tenant_instances),
             compiling: Compiling::new(),

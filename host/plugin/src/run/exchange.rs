@@ -11,7 +11,7 @@ use crate::egress::audit::{Audit, NoAudit};
 use crate::egress::budget::{BudgetInMemory, CallBudget};
 use crate::egress::{Channel, ChannelContext, Hosts, Lookup, Notice, Secret, SecretGrant, Vault};
 use crate::fair::account::TenantAccount;
-use crate::limits::Limits;
+use crate::limits::{LimitReached, Limits};
 use crate::wire::{Called, Functions, Refused};
 use async_trait::async_trait;
 use entente_core::Value;
@@ -100,6 +100,33 @@ struct Running {
     kept: Arc<BTreeMap<String, Vec<u8>>>,
     /// State written by calls whose results cannot carry it; committed with the next page or outcome.
     unsaved: StateWrites,
+}
+
+impl Running {
+    /// Takes what a call has written.
+    ///
+    /// # Errors
+    /// The limit `state-bytes`, where what is to be committed is twice as large: keys that were set and removed again leave
+    /// marks, over any number of calls that save nothing.
+    fn write(&mut self, written: StateWrites, limits: &Limits) -> Result<(), LimitReached> {
+        if written.is_empty() {
+            return Ok(());
+        }
+        let kept = Arc::make_mut(&mut self.kept);
+        for (key, value) in &written {
+            match value {
+                Some(value) => kept.insert(key.clone(), value.clone()),
+                None => kept.remove(key),
+            };
+        }
+        self.unsaved.extend(written);
+        let size = |(key, value): (&String, &Option<Vec<u8>>)| key.len() + value.as_ref().map_or(0, Vec::len);
+        let held = self.unsaved.iter().map(size).sum::<usize>() as u64;
+        match held > limits.state_bytes.saturating_mul(2) {
+            true => Err(limits.state_bytes(Some(held))),
+            false => Ok(()),
+        }
+    }
 }
 
 impl PluginExchange {
@@ -205,15 +232,8 @@ impl PluginExchange {
         match answered {
             Ok(answer) => {
                 self.idle.put(instance);
-                if !written.is_empty() {
-                    let kept = Arc::make_mut(&mut running.kept);
-                    for (key, value) in &written {
-                        match value {
-                            Some(value) => kept.insert(key.clone(), value.clone()),
-                            None => kept.remove(key),
-                        };
-                    }
-                    running.unsaved.extend(written);
+                if let Err(limit) = running.write(written, &self.limits) {
+                    return Err(self.explain(Failure::Limit(limit), function, &notices));
                 }
                 let state = if save { std::mem::take(&mut running.unsaved) } else { StateWrites::new() };
                 Ok((answer, state))

@@ -89,11 +89,21 @@ impl Log {
         }
         // The level is part of a line's static metadata, so each level needs a macro call of its own.
         match level {
-            Level::TRACE => tracing::trace!(target: "entente::plugin", integration, "{text}"),
-            Level::DEBUG => tracing::debug!(target: "entente::plugin", integration, "{text}"),
-            Level::INFO => tracing::info!(target: "entente::plugin", integration, "{text}"),
-            Level::WARN => tracing::warn!(target: "entente::plugin", integration, "{text}"),
-            Level::ERROR => tracing::error!(target: "entente::plugin", integration, "{text}"),
+            Level::TRACE => {
+                tracing::trace!(target: "entente::plugin", integration, "the plugin logged «{text}»")
+            }
+            Level::DEBUG => {
+                tracing::debug!(target: "entente::plugin", integration, "the plugin logged «{text}»")
+            }
+            Level::INFO => {
+                tracing::info!(target: "entente::plugin", integration, "the plugin logged «{text}»")
+            }
+            Level::WARN => {
+                tracing::warn!(target: "entente::plugin", integration, "the plugin logged «{text}»")
+            }
+            Level::ERROR => {
+                tracing::error!(target: "entente::plugin", integration, "the plugin logged «{text}»")
+            }
         }
     }
 

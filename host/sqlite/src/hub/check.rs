@@ -2,7 +2,7 @@
 
 use super::error::Refusal;
 use super::schema::FieldDefinition;
-use entente_core::{Kind, Value, is_unfit_for_key};
+use entente_core::{Foreign, Kind, Value, is_unfit_for_key};
 
 /// The largest integer magnitude up to which every integer is exact as an `f64`.
 const EXACT_IN_FLOAT: u64 = 1 << 53;
@@ -55,7 +55,7 @@ pub(super) fn check(field: &FieldDefinition, value: Value) -> Result<Value, Refu
             if !field.choices.iter().any(|(value, _)| value == text) {
                 return refuse(
                     "invalid-value",
-                    format!("'{}' is not among the choices {}", cut(text), choices(field)),
+                    format!("'{}' is not among the choices {}", shown(text), choices(field)),
                 );
             }
         }
@@ -82,7 +82,12 @@ pub(super) fn choices(field: &FieldDefinition) -> String {
     list
 }
 
-/// A prefix of a text, for messages.
+/// A prefix of somebody's text, within a message.
+pub(super) fn shown(text: &str) -> String {
+    Foreign::new(cut(text)).to_string()
+}
+
+/// A prefix of a text.
 pub(super) fn cut(text: &str) -> String {
     const SHOWN: usize = 60;
     match text.char_indices().nth(SHOWN) {

@@ -109,7 +109,7 @@ fn check_name(what: &str, name: &str) -> Result<(), HubError> {
     } else {
         return Ok(());
     };
-    Err(HubError::Definition { what: format!("{what} '{}'", super::check::cut(name)), why })
+    Err(HubError::Definition { what: format!("{what} '{}'", super::check::shown(name)), why })
 }
 
 fn check_field(schema: &Schema, object: &ObjectSchema, field: &FieldDefinition) -> Result<(), HubError> {

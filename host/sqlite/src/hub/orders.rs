@@ -162,7 +162,7 @@ pub(super) fn admit(
             _ => false,
         };
         if !there {
-            let reason = format!("there is no {} {} to refer to", link.object, super::check::cut(&link.id));
+            let reason = format!("there is no {} {} to refer to", link.object, super::check::shown(&link.id));
             return Ok(Err(Refusal::new(&definition.name, "invalid-value", reason)));
         }
     }

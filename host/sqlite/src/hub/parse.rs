@@ -1,6 +1,6 @@
 //! Parsing text into values by the kind of the field: what people type, and cells of files.
 
-use super::check::{check, choices, cut};
+use super::check::{check, choices, shown};
 use super::list::read_list;
 use super::schema::FieldDefinition;
 use chrono::{NaiveDate, NaiveTime};
@@ -56,7 +56,7 @@ fn wrong<T>(why: impl Into<String>) -> Result<T, ParseError> {
 /// [`ParseError`] with the reason and the remedy, for people.
 pub fn parse_value(field: &FieldDefinition, text: &str, options: &ParseOptions) -> Result<Value, ParseError> {
     let trimmed = text.trim();
-    let shown = || cut(trimmed);
+    let shown = || shown(trimmed);
     let value = match &field.kind {
         Kind::Text | Kind::LongText | Kind::Phone | Kind::Url | Kind::Other(_) => Value::text(text),
         Kind::Email => email(trimmed)?,
@@ -121,7 +121,7 @@ pub(super) fn parse_timestamp(text: &str, options: &ParseOptions) -> Result<Time
         Some(moment) => Ok(moment.and_utc().into()),
         None => wrong(format!(
             "'{}' is not a date and time{}; write 2020-01-31 18:00:00 or 2020-01-31T18:00:00+01:00",
-            cut(text),
+            shown(text),
             order_hint(day)
         )),
     }
@@ -137,20 +137,20 @@ fn email(text: &str) -> Result<Value, ParseError> {
     if text.is_empty() || text.rsplit_once('@').is_some_and(looks) {
         return Ok(Value::text(text));
     }
-    wrong(format!("'{}' is not an e-mail address", cut(text)))
+    wrong(format!("'{}' is not an e-mail address", shown(text)))
 }
 
 fn boolean(text: &str) -> Result<Value, ParseError> {
     match text.to_lowercase().as_str() {
         "true" | "yes" | "y" | "t" | "1" | "on" => Ok(Value::Boolean(true)),
         "false" | "no" | "n" | "f" | "0" | "off" => Ok(Value::Boolean(false)),
-        _ => wrong(format!("'{}' is not yes or no; write true or false", cut(text))),
+        _ => wrong(format!("'{}' is not yes or no; write true or false", shown(text))),
     }
 }
 
 fn integer(text: &str, options: &ParseOptions) -> Result<Value, ParseError> {
     let Some(plain) = plain_number(text, options) else {
-        return wrong(format!("'{}' is not a whole number; write for example 1234", cut(text)));
+        return wrong(format!("'{}' is not a whole number; write for example 1234", shown(text)));
     };
     // Spreadsheets write integers as 12.0.
     let whole = match plain.split_once('.') {
@@ -165,9 +165,9 @@ fn integer(text: &str, options: &ParseOptions) -> Result<Value, ParseError> {
                 std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow
             ) =>
         {
-            wrong(format!("{} is larger than a whole number may be", cut(text)))
+            wrong(format!("{} is larger than a whole number may be", shown(text)))
         }
-        Err(_) => wrong(format!("'{}' is not a whole number; write for example 1234", cut(text))),
+        Err(_) => wrong(format!("'{}' is not a whole number; write for example 1234", shown(text))),
     }
 }
 
@@ -200,7 +200,7 @@ fn decimal(text: &str, options: &ParseOptions) -> Result<Value, ParseError> {
     });
     match canonical {
         Some(text) => Ok(Value::Other { kind: "decimal".to_owned(), text }),
-        None => wrong(format!("'{}' is not a decimal number; write for example 12.50", cut(text))),
+        None => wrong(format!("'{}' is not a decimal number; write for example 12.50", shown(text))),
     }
 }
 
@@ -264,7 +264,7 @@ fn choice(field: &FieldDefinition, text: &str) -> Result<String, ParseError> {
         .filter(|(value, label)| value.to_lowercase() == wanted || label.to_lowercase() == wanted);
     match (close.next(), close.next()) {
         (Some((value, _)), None) => Ok(value.clone()),
-        _ => wrong(format!("'{}' is not among the choices {}", cut(text), choices(field))),
+        _ => wrong(format!("'{}' is not among the choices {}", shown(text), choices(field))),
     }
 }
 
@@ -285,7 +285,7 @@ fn reference(field: &FieldDefinition, text: &str) -> Result<Reference, ParseErro
         }
         targets => wrong(format!(
             "'{}' names no record; write {}",
-            cut(text),
+            shown(text),
             targets.iter().map(|t| format!("{t}:12")).collect::<Vec<_>>().join(" or ")
         )),
     }

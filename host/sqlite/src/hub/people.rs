@@ -1,7 +1,7 @@
 //! Record calls for operators: create, read, list, change and delete.
 
 use super::Hub;
-use super::check::cut;
+use super::check::shown;
 use super::error::HubError;
 use super::find::matching;
 use super::orders::{admit, missing};
@@ -271,7 +271,7 @@ fn require(connection: &Connection, object: &ObjectSchema, id: &str) -> Result<R
     }
     let deleted =
         number.map(|number| records::deleted(connection, object, number)).transpose()?.flatten().is_some();
-    Err(HubError::NoRecord { object: object.name().to_owned(), id: cut(id), deleted })
+    Err(HubError::NoRecord { object: object.name().to_owned(), id: shown(id), deleted })
 }
 
 /// The next matching records, at most `wanted`, out of at most [`STRETCH`] examined; and where to continue if

@@ -1,6 +1,7 @@
 //! Copies of a database: online backup, and validation of a database file that came from elsewhere.
 
 use super::{BUSY_TIMEOUT, Store, StoreError, make_private, migrations};
+use entente_core::{Foreign, acts_on_a_terminal};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
@@ -58,7 +59,10 @@ impl Store {
         }
         let (there, expected) = (migrations::tables(&connection)?, migrations::tables_of(version)?);
         if let Some((kind, name, _)) = there.iter().find(|made| !expected.contains(made)) {
-            return Err(foreign(format!("it has a {kind} '{name}' that is not of this program")));
+            return Err(foreign(format!(
+                "it has a {kind} '{}' that is not of this program",
+                Foreign::new(name).cut(100)
+            )));
         }
         if let Some((kind, name, _)) = expected.iter().find(|made| !there.contains(made)) {
             return Err(foreign(format!("it lacks the {kind} '{name}'")));
@@ -66,10 +70,53 @@ impl Store {
         let found: String =
             connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(strange)?;
         if found != "ok" {
-            return Err(foreign(format!("it is damaged: {found}")));
+            return Err(foreign(format!("it is damaged: {}", Foreign::new(found).cut(300))));
         }
-        Ok(())
+        check_names(&connection).map_err(strange)?.map_or(Ok(()), |why| Err(foreign(why)))
     }
+}
+
+/// The columns of names, by whatever table: names of what the program defines hold no control characters, and are printed
+/// as they are.
+const NAMES: [&str; 14] = [
+    "name",
+    "sync",
+    "relation",
+    "object",
+    "field",
+    "integration",
+    "plugin",
+    "exchange",
+    "left_exchange",
+    "right_exchange",
+    "left_object",
+    "right_object",
+    "left_field",
+    "right_field",
+];
+
+/// Finds a name that acts on a terminal, and says where.
+fn check_names(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let mut columns = connection.prepare(
+        "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table' ORDER BY 1, 2",
+    )?;
+    let columns = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (table, column) in columns.collect::<rusqlite::Result<Vec<(String, String)>>>()? {
+        if !NAMES.contains(&column.as_str()) {
+            continue;
+        }
+        let query = format!("SELECT DISTINCT {column} FROM \"{table}\" WHERE typeof({column}) = 'text'");
+        let mut names = connection.prepare(&query)?;
+        let mut rows = names.query([])?;
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(0)?;
+            if name.contains(acts_on_a_terminal) {
+                let name = Foreign::new(name).cut(100);
+                return Ok(Some(format!("its {table} has the {column} '{name}', which is no name")));
+            }
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The size of a tenant's file, and its bound (limit `tenant-database-bytes`).
 
-use super::{Store, StoreError};
+use super::{Session, Store, StoreError};
+use rusqlite::Connection;
 
 /// The most pages that SQLite allows a file.
 const MOST_PAGES: i64 = 4_294_967_294;
@@ -12,12 +13,18 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn limit_size(&self, bytes: u64) -> Result<(), StoreError> {
-        let connection = self.connection.lock().await;
-        let page: u64 =
-            connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))?.unsigned_abs();
-        let pages = i64::try_from(bytes / page.max(1)).unwrap_or(i64::MAX).clamp(1, MOST_PAGES);
-        connection.pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0))?;
-        Ok(())
+        limit(&*self.connection.lock().await, bytes)
+    }
+
+    /// As [`Store::limit_size`], for a store that was just opened and that nobody else has: the limit that the tenant has set
+    /// under this name, or the default.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub fn limit_size_as_set(&self, name: &str, default: u64) -> Result<(), StoreError> {
+        let Ok(connection) = self.connection.try_lock() else { return Ok(()) };
+        let set = Session::over(&connection).limits()?.get(name).copied();
+        limit(&connection, set.unwrap_or(default))
     }
 
     /// The size of the file, in bytes, without what is only in its log so far.
@@ -29,6 +36,15 @@ impl Store {
         self.read(|connection| Ok(connection.query_row(size, [], |row| row.get::<_, i64>(0))?.unsigned_abs()))
             .await
     }
+}
+
+/// Sets the most pages that the file may have.
+fn limit(connection: &Connection, bytes: u64) -> Result<(), StoreError> {
+    let page: u64 =
+        connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))?.unsigned_abs();
+    let pages = i64::try_from(bytes / page.max(1)).unwrap_or(i64::MAX).clamp(1, MOST_PAGES);
+    connection.pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0))?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Record resolution of imported rows: the record that a row changes, and the records that it references.
 
 use super::import::{Content, Import, Parsed};
-use crate::hub::check::cut;
+use crate::hub::check::shown;
 use crate::hub::error::HubError;
 use crate::hub::find::matching;
 use crate::hub::parse::{explicit_reference, parse_value};
@@ -138,7 +138,7 @@ impl Import<'_> {
             let reason = format!(
                 "there is no {} '{}'; import those first, or let them be created",
                 target.name(),
-                cut(name)
+                shown(name)
             );
             return Ok(Err(reason));
         }
@@ -166,7 +166,7 @@ impl Import<'_> {
             return Ok(Err(format!(
                 "there is no {} '{}', and it cannot be made without {}; import those first",
                 target.name(),
-                cut(name),
+                shown(name),
                 lacking.name
             )));
         }

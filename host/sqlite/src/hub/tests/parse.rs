@@ -69,7 +69,7 @@ fn what_people_write() {
         ),
     ];
     for (kind, text, expected) in cases {
-        assert_eq!(parse(kind.clone(), text), Ok(expected), "{kind} {:?}", cut(text));
+        assert_eq!(parse(kind.clone(), text), Ok(expected), "{kind} {:?}", shown(text));
     }
 }
 
@@ -110,7 +110,7 @@ fn what_is_no_value_is_refused() {
     ];
     for (kind, text) in cases {
         let parsed = parse(kind.clone(), text);
-        assert!(parsed.is_err(), "{kind} {:?} {parsed:?}", cut(text));
+        assert!(parsed.is_err(), "{kind} {:?} {parsed:?}", shown(text));
     }
 }
 

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use entente::view::{
     AddedIntegrationView, ChangedIntegrationView, IntegrationView, NoticeView, RemovedIntegrationView,
 };
-use entente::{Grants, IntegrationChange, NewIntegration, Rebind, SecretText, TenantError};
-use entente_core::Value;
+use entente::{ConfigError, Grants, IntegrationChange, NewIntegration, Rebind, SecretText, TenantError};
+use entente_core::{Foreign, Value};
 use entente_sync::Remedy;
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal};
@@ -230,9 +230,14 @@ fn not_added(error: TenantError) -> anyhow::Error {
     let again = if again.is_empty() { error.remedies() } else { again };
     let notices: String = NoticeView::all(&integration, &notices)
         .into_iter()
-        .map(|notice| format!("\n{}", notice.message.text))
+        .map(|notice| format!("\n{}", Foreign::new(notice.message.text)))
         .collect();
-    let text = format!("{error}{notices}\n{integration} was not added");
+    // Problems of a mapping are a list, and safe line by line.
+    let told = match &*error {
+        TenantError::Config(ConfigError::Problems(problems)) => problems.to_string(),
+        other => Foreign::new(other.to_string()).to_string(),
+    };
+    let text = format!("{told}{notices}\n{integration} was not added");
     anyhow::Error::from(*error).context(Advised::new(text, again))
 }
 

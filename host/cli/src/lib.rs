@@ -305,12 +305,13 @@ fn report(error: &anyhow::Error, json: bool) {
 /// Any other is one line, and a line break in it a stranger's.
 fn has_lines_of_its_own(error: &anyhow::Error) -> bool {
     let config = |error: &ConfigError| matches!(error, ConfigError::Problems(_));
-    error.chain().any(|cause| {
-        cause.is::<BuildError>()
-            || cause.downcast_ref().is_some_and(config)
-            || matches!(cause.downcast_ref(), Some(TenantError::Config(error)) if config(error))
-            || matches!(cause.downcast_ref(), Some(TenantError::NotAdded { .. }))
-    })
+    error.is::<remedy::Advised>()
+        || error.chain().any(|cause| {
+            cause.is::<BuildError>()
+                || cause.downcast_ref().is_some_and(config)
+                || matches!(cause.downcast_ref(), Some(TenantError::Config(error)) if config(error))
+                || matches!(cause.downcast_ref(), Some(TenantError::NotAdded { .. }))
+        })
 }
 
 /// An error that is none of a tenant.

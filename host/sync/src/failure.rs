@@ -13,7 +13,7 @@ pub struct ExchangeError {
     /// What the host found, for people, without secrets; may be empty where something was said.
     pub reason: String,
     /// What the plugin or its remote system said, for people, without secrets.
-    pub said: Option<Foreign>,
+    pub said: Option<Box<Foreign>>,
     /// How long to wait before a retry, where the side tells.
     pub after: Option<Duration>,
     /// The object that it is about, where it is about one: the one whose bookmark has expired.
@@ -64,7 +64,7 @@ impl ExchangeError {
 
     /// An error in somebody else's words.
     pub fn said(code: &str, said: impl Into<Foreign>) -> Self {
-        Self { said: Some(said.into()), ..Self::new(code, "") }
+        Self { said: Some(Box::new(said.into())), ..Self::new(code, "") }
     }
 
     /// For people: what was said, in quotation marks, and what the host found.

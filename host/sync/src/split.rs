@@ -29,7 +29,7 @@ impl Session<'_> {
         left: Leftover,
         error: &ExchangeError,
     ) -> Result<(), SyncError> {
-        let said = RemoteSaid::of(&error);
+        let said = RemoteSaid::of(error);
         self.run.notice(Notice::OrderFailed { side: target, said, remedies: error.remedies.clone() });
         let numbers: Vec<PairId> = left.all().map(|entry| entry.pair.id).collect();
         let half = numbers.len() / 2;
@@ -133,7 +133,7 @@ impl Session<'_> {
         others: Vec<Outgoing>,
         error: &ExchangeError,
     ) -> Result<(), SyncError> {
-        let said = RemoteSaid::of(&error);
+        let said = RemoteSaid::of(error);
         let refused = Reason::Refused { side: target, said: said.clone(), fields: Vec::new() };
         let unknown = Reason::OrderFailed { side: target, said };
         for mut entry in again {

@@ -47,7 +47,7 @@ impl RemoteSaid {
     pub fn of(error: &ExchangeError) -> Self {
         let text = match (&error.said, error.reason.as_str()) {
             (None, reason) => reason.into(),
-            (Some(said), "") => said.clone(),
+            (Some(said), "") => (**said).clone(),
             (Some(said), reason) => format!("{}; {reason}", said.as_data()).into(),
         };
         Self { code: Some(error.code.as_str().into()), text }

@@ -109,7 +109,7 @@ impl Failure {
             Some(scrubber) => ExchangeError {
                 code: scrubber.text(error.code),
                 reason: scrubber.text(error.reason),
-                said: error.said.map(|said| scrubber.text(said.as_data().to_owned()).into()),
+                said: error.said.map(|said| Box::new(scrubber.text(said.as_data().to_owned()).into())),
                 remedies: error.remedies.into_iter().map(|remedy| scrubbed(remedy, scrubber)).collect(),
                 ..error
             },
@@ -129,7 +129,7 @@ fn plugin_error(error: PluginError, limits: &Limits) -> ExchangeError {
     };
     let (reason, said) = match clean(&error.reason, limits.reason_bytes) {
         none if none.is_empty() => ("the plugin gave no reason".to_owned(), None),
-        said => (String::new(), Some(said.into())),
+        said => (String::new(), Some(Box::new(said.into()))),
     };
     ExchangeError {
         code,

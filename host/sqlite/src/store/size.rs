@@ -8,7 +8,7 @@ const MOST_PAGES: i64 = 4_294_967_294;
 
 impl Store {
     /// Bounds the size of the file, in bytes. A file that is larger already grows no more; what is in it can be read, changed
-    /// and removed. A write that would need more fails with [`StoreFailure::Full`] and leaves all as it was.
+    /// and removed. A write that would need more fails with [`StoreFailure::Full`](super::StoreFailure::Full) and leaves all as it was.
     ///
     /// # Errors
     /// Where the database fails.

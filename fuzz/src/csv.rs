@@ -46,7 +46,7 @@ async fn look(how: u8, file: &[u8]) {
     assert!(report.rows + report.skipped <= lines, "{report:?}");
     assert!(report.bad.len() as u64 == report.failed.min(5), "{report:?}");
     assert!(
-        report.bad.iter().all(|bad| (1..=lines).contains(&bad.line) && bad.value.len() < 1000),
+        report.bad.iter().all(|bad| (1..=lines).contains(&bad.line) && bad.value.as_data().len() < 1000),
         "{report:?}"
     );
     let mut written = Vec::new();

@@ -150,7 +150,7 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
         ("tenant limits", words(&[&[]])),
         ("tenant set", words(&[&["default", "--limit", &format!("memory-bytes={}", hostile())]])),
         ("tenant export", words(&[&["default", "--output", &text(&home.dir.path().join("out.tar"))]])),
-        ("tenant remove", Err("it asks by the name that was typed; a test of its own has it")),
+        ("tenant remove", Err("it asks a person for the name that was typed, and prints that")),
         ("doctor", words(&[&["--offline"], &["--offline", "--json"]])),
         ("judge", words(&[&["<", &judged]])),
         ("quickstart", Err("it works with the sample CRM alone")),
@@ -256,7 +256,13 @@ fn x4_nothing_that_strangers_say_acts_on_a_terminal_whatever_the_command() {
     let mut said = 0;
     for (name, runs) in &runs {
         assert!(known.iter().any(|known| known == name), "there is no command «{name}»");
-        let Ok(lists) = runs else { continue };
+        let lists = match runs {
+            Ok(lists) => lists,
+            Err(why) => {
+                println!("left out: {name}: {why}");
+                continue;
+            }
+        };
         for list in lists {
             let (given, input) = match list.iter().position(|word| word == "<") {
                 Some(at) => (&list[..at], list.get(at + 1).map(String::as_str)),

@@ -12,9 +12,10 @@ mod store;
 mod stored;
 
 pub use hub::{
-    BadCell, CsvError, DateOrder, Empty, ExportOptions, Exported, FieldDefinition, Hub, HubError, ImportKey,
-    ImportOptions, ImportReport, List, ListQuery, ObjectDefinition, Origin, ParseError, ParseOptions,
-    RecordField, RecordView, Refusal, UnusedColumn, export_csv, import_csv, parse_value,
+    BadCell, CsvError, DateOrder, Definer, Empty, ExportOptions, Exported, FieldDefinition, Hub, HubError,
+    ImportKey, ImportOptions, ImportReport, List, ListQuery, MOST_CHOICES, MOST_FIELDS, MOST_FIELDS_OF_ALL,
+    MOST_OBJECTS, ObjectDefinition, Origin, ParseError, ParseOptions, RecordField, RecordView, Refusal,
+    UnusedColumn, export_csv, import_csv, parse_value,
 };
 pub use ledger::{SqliteLedger, ensure_mapping, ensure_slots};
 pub use store::{Session, Store, StoreError, StoreFailure, StoreUnit};

@@ -8,12 +8,19 @@ use super::schema::{FieldDefinition, LONGEST_NAME, ObjectSchema, Schema, no_such
 use crate::store::{Session, StoreError};
 use entente_core::Kind;
 use rusqlite::{Connection, params};
+use std::collections::HashMap;
 
 /// Reserved field names.
 const RESERVED: [&str; 3] = ["id", "object", "changed"];
 
 /// The limit of fields per object.
-const MOST_FIELDS: usize = 500;
+pub const MOST_FIELDS: usize = 500;
+/// The limit of objects: far more than people define, and few enough that every command can load them.
+pub const MOST_OBJECTS: usize = 1000;
+/// The limit of choices of a field.
+pub const MOST_CHOICES: usize = 2000;
+/// The limit of fields of all objects.
+pub const MOST_FIELDS_OF_ALL: usize = 20_000;
 
 impl Hub {
     /// Defines an object, or changes its label.
@@ -21,23 +28,12 @@ impl Hub {
     /// # Errors
     /// [`HubError::Definition`] for an invalid name; [`HubError::Store`].
     pub async fn define_object(&self, name: &str, label: &str) -> Result<(), HubError> {
-        self.write(|connection| Self::define_object_within(Session::over(connection), name, label)).await
-    }
-
-    /// [`Hub::define_object`] in the transaction of the caller.
-    ///
-    /// # Errors
-    /// As [`Hub::define_object`].
-    pub fn define_object_within(session: Session<'_>, name: &str, label: &str) -> Result<(), HubError> {
-        let connection = session.connection();
-        check_name("object", name)?;
-        Self::define(connection, |_| {
-            connection.execute(
-                "INSERT INTO hub_object (name, label) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET label = excluded.label",
-                params![name, label],
-            )?;
-            Ok(())
+        self.write(|connection| {
+            let mut definer = Definer::begin(Session::over(connection))?;
+            definer.object(name, label)?;
+            definer.finish()
         })
+        .await
     }
 
     /// Defines a field, or changes its definition. Its name cannot be changed. A new kind, fewer choices or
@@ -48,48 +44,114 @@ impl Hub {
     /// [`HubError::Definition`] with what is wrong and what to do, [`HubError::UnknownObject`],
     /// [`HubError::Store`].
     pub async fn define_field(&self, object: &str, field: &FieldDefinition) -> Result<(), HubError> {
-        self.write(|connection| Self::define_field_within(Session::over(connection), object, field)).await
+        self.write(|connection| {
+            let mut definer = Definer::begin(Session::over(connection))?;
+            definer.field(object, field)?;
+            definer.finish()
+        })
+        .await
     }
+}
 
-    /// [`Hub::define_field`] in the transaction of the caller.
+/// Defines many objects and fields in the transaction of the caller. The definitions are loaded once, so that the time is
+/// proportional to their number.
+pub struct Definer<'c> {
+    connection: &'c Connection,
+    schema: Schema,
+    /// The index of each object in the schema, by its name.
+    indexes: HashMap<String, usize>,
+    fields: usize,
+    changed: bool,
+}
+
+impl<'c> Definer<'c> {
+    /// Loads the definitions.
     ///
     /// # Errors
-    /// As [`Hub::define_field`].
-    pub fn define_field_within(
-        session: Session<'_>,
-        object: &str,
-        field: &FieldDefinition,
-    ) -> Result<(), HubError> {
+    /// [`HubError::Store`].
+    pub fn begin(session: Session<'c>) -> Result<Self, HubError> {
         let connection = session.connection();
-        Self::define(connection, |schema| {
-            let object = schema.require(object)?;
-            check_field(schema, object, field)?;
-            let mut keys_change = true;
-            if let Some(index) = object.index(&field.name) {
-                let old = &object.definition.fields[index];
-                keys_change = old.identifier != field.identifier || old.kind != field.kind;
-                check_change(connection, object, index, field)?;
-            } else if object.fields.len() >= MOST_FIELDS {
-                return Err(wrong(object, field, format!("an object has at most {MOST_FIELDS} fields")));
-            }
-            store_field(connection, object, field)?;
-            if !keys_change {
-                return Ok(());
-            }
-            let schema = Schema::load(connection)?;
-            let object = schema.require(object.name())?;
-            records::rebuild_keys(connection, object, object.require(&field.name)?)
+        // Loaded without the cache: uncommitted definitions must not be cached.
+        let schema = Schema::load(connection)?;
+        let names = schema.objects.iter().map(|object| object.name().to_owned());
+        Ok(Self {
+            indexes: names.zip(0..).collect(),
+            fields: schema.objects.iter().map(|object| object.fields.len()).sum(),
+            connection,
+            schema,
+            changed: false,
         })
     }
 
-    /// Changes the definitions and raises their version, so that every reader reloads them.
-    fn define(
-        connection: &Connection,
-        change: impl FnOnce(&Schema) -> Result<(), HubError>,
-    ) -> Result<(), HubError> {
-        // Loaded without the cache: uncommitted definitions must not be cached.
-        change(&Schema::load(connection)?)?;
-        connection.execute("UPDATE hub_counter SET schema = schema + 1", [])?;
+    /// As [`Hub::define_object`].
+    ///
+    /// # Errors
+    /// As [`Hub::define_object`].
+    pub fn object(&mut self, name: &str, label: &str) -> Result<(), HubError> {
+        check_name("object", name)?;
+        let known = self.indexes.get(name).copied();
+        if known.is_none() && self.schema.objects.len() >= MOST_OBJECTS {
+            let why = format!("the hub has at most {MOST_OBJECTS} objects");
+            return Err(HubError::Definition { what: format!("object {name}"), why });
+        }
+        self.connection
+            .prepare_cached(
+                "INSERT INTO hub_object (name, label) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET label = excluded.label",
+            )?
+            .execute(params![name, label])?;
+        self.changed = true;
+        let object = ObjectSchema::load(self.connection, name)?;
+        match known.and_then(|index| self.schema.objects.get_mut(index)) {
+            Some(there) => *there = object.into(),
+            None => {
+                self.indexes.insert(name.to_owned(), self.schema.objects.len());
+                self.schema.objects.push(object.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Hub::define_field`].
+    ///
+    /// # Errors
+    /// As [`Hub::define_field`].
+    pub fn field(&mut self, object: &str, field: &FieldDefinition) -> Result<(), HubError> {
+        let connection = self.connection;
+        let Some(index) = self.indexes.get(object).copied() else {
+            return self.schema.require(object).map(drop);
+        };
+        let object = &self.schema.objects[index];
+        check_field(|name| self.indexes.contains_key(name), object, field)?;
+        let mut keys_change = true;
+        if let Some(index) = object.index(&field.name) {
+            let old = &object.definition.fields[index];
+            keys_change = old.identifier != field.identifier || old.kind != field.kind;
+            check_change(connection, object, index, field)?;
+        } else if object.fields.len() >= MOST_FIELDS {
+            return Err(wrong(object, field, format!("an object has at most {MOST_FIELDS} fields")));
+        } else if self.fields >= MOST_FIELDS_OF_ALL {
+            let why = format!("all objects together have at most {MOST_FIELDS_OF_ALL} fields");
+            return Err(wrong(object, field, why));
+        }
+        store_field(connection, object, field)?;
+        self.changed = true;
+        let changed = ObjectSchema::load(connection, object.name())?;
+        self.fields += changed.fields.len() - object.fields.len();
+        if keys_change {
+            records::rebuild_keys(connection, &changed, changed.require(&field.name)?)?;
+        }
+        self.schema.objects[index] = changed.into();
+        Ok(())
+    }
+
+    /// Raises the version of the definitions where they have changed, so that every reader reloads them.
+    ///
+    /// # Errors
+    /// [`HubError::Store`].
+    pub fn finish(self) -> Result<(), HubError> {
+        if self.changed {
+            self.connection.execute("UPDATE hub_counter SET schema = schema + 1", [])?;
+        }
         Ok(())
     }
 }
@@ -112,7 +174,11 @@ fn check_name(what: &str, name: &str) -> Result<(), HubError> {
     Err(HubError::Definition { what: format!("{what} '{}'", super::check::shown(name)), why })
 }
 
-fn check_field(schema: &Schema, object: &ObjectSchema, field: &FieldDefinition) -> Result<(), HubError> {
+fn check_field(
+    is_object: impl Fn(&str) -> bool,
+    object: &ObjectSchema,
+    field: &FieldDefinition,
+) -> Result<(), HubError> {
     check_name("field", &field.name)?;
     if let Kind::Other(_) = field.kind {
         return Err(wrong(object, field, no_such_kind(&field.kind)));
@@ -125,7 +191,7 @@ fn check_field(schema: &Schema, object: &ObjectSchema, field: &FieldDefinition) 
         };
         return Err(wrong(object, field, why));
     }
-    if let Some(target) = field.targets.iter().find(|target| schema.object(target).is_none()) {
+    if let Some(target) = field.targets.iter().find(|target| !is_object(target)) {
         return Err(wrong(
             object,
             field,
@@ -134,6 +200,9 @@ fn check_field(schema: &Schema, object: &ObjectSchema, field: &FieldDefinition) 
     }
     if !field.choices.is_empty() && !field.kind.is_choice() {
         return Err(wrong(object, field, "only fields of kind choice or choices have choices"));
+    }
+    if field.choices.len() > MOST_CHOICES {
+        return Err(wrong(object, field, format!("a field has at most {MOST_CHOICES} choices")));
     }
     for (n, (value, _)) in field.choices.iter().enumerate() {
         if value.is_empty() || field.choices[..n].iter().any(|(other, _)| other == value) {

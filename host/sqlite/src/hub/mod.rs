@@ -34,6 +34,7 @@ pub use csv::{
     BadCell, CsvError, Empty, ExportOptions, Exported, ImportKey, ImportOptions, ImportReport, UnusedColumn,
     export_csv, import_csv,
 };
+pub use define::{Definer, MOST_CHOICES, MOST_FIELDS, MOST_FIELDS_OF_ALL, MOST_OBJECTS};
 pub use error::{HubError, Refusal};
 pub use parse::{DateOrder, ParseError, ParseOptions, parse_value};
 pub use people::{List, ListQuery, Origin, RecordField, RecordView};

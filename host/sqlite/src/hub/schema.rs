@@ -4,7 +4,7 @@ use super::error::HubError;
 use crate::store::StoreError;
 use entente_core::{Carrier, Foreign, Kind};
 use entente_sync::{ChangeTimes, Description, Feature, Field, Object};
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -186,6 +186,25 @@ pub(super) struct ObjectSchema {
 }
 
 impl ObjectSchema {
+    /// Loads one object.
+    pub(super) fn load(connection: &Connection, name: &str) -> Result<Self, HubError> {
+        let mut statement = connection
+            .prepare_cached("SELECT number, name, label, builtin FROM hub_object WHERE name = ?1")?;
+        let mut rows = statement.query([name])?;
+        match rows.next()? {
+            Some(row) => Self::of(connection, row),
+            None => Err(HubError::UnknownObject { name: name.to_owned(), known: String::new() }),
+        }
+    }
+
+    fn of(connection: &Connection, row: &Row<'_>) -> Result<Self, HubError> {
+        let number: i64 = row.get(0)?;
+        let (numbers, fields) = fields(connection, number)?;
+        let definition =
+            ObjectDefinition { name: row.get(1)?, label: row.get(2)?, builtin: row.get(3)?, fields };
+        Ok(Self { number, definition, fields: numbers })
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.definition.name
     }
@@ -250,11 +269,7 @@ impl Schema {
             .prepare_cached("SELECT number, name, label, builtin FROM hub_object ORDER BY number")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let number: i64 = row.get(0)?;
-            let (numbers, fields) = fields(connection, number)?;
-            let definition =
-                ObjectDefinition { name: row.get(1)?, label: row.get(2)?, builtin: row.get(3)?, fields };
-            objects.push(Arc::new(ObjectSchema { number, definition, fields: numbers }));
+            objects.push(Arc::new(ObjectSchema::of(connection, row)?));
         }
         Ok(Self { version, objects })
     }

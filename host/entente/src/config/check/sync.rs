@@ -10,8 +10,10 @@ use crate::config::file::words::SideWords;
 use crate::config::names::{HUB, check_name, known};
 use crate::config::stored::custom::{Custom, CustomField, CustomObject};
 use entente_core::Kind;
+use entente_sqlite::{MOST_CHOICES, MOST_FIELDS, MOST_FIELDS_OF_ALL, MOST_OBJECTS};
 use entente_sync::Remedy;
 use entente_sync::{Brake, Description, Feature, Field, Object, ProposedMapping, Sides, SyncDefinition};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use toml::Spanned;
@@ -68,6 +70,9 @@ pub(crate) struct Stored {
     pub(crate) names: BTreeMap<String, Names>,
 }
 
+/// How many problems of a file are told: more help nobody.
+const MOST_PROBLEMS: usize = 1000;
+
 /// Problems and notices found so far, with their positions.
 #[derive(Debug)]
 pub(crate) struct Findings<'a> {
@@ -111,7 +116,16 @@ impl<'a> Findings<'a> {
         message: impl Into<String>,
         remedies: impl IntoIterator<Item = Remedy>,
     ) {
-        self.problems.push(self.found(span, part, message, remedies));
+        match self.problems.len().cmp(&MOST_PROBLEMS) {
+            Ordering::Less => self.problems.push(self.found(span, part, message, remedies)),
+            Ordering::Equal => self.problems.push(Problem {
+                position: None,
+                part: "the file".to_owned(),
+                message: format!("it has more than {MOST_PROBLEMS} problems; mend these first"),
+                remedies: Vec::new(),
+            }),
+            Ordering::Greater => {}
+        }
     }
 
     pub(crate) fn notice(&mut self, span: &Range<usize>, part: &str, message: impl Into<String>) {
@@ -150,8 +164,10 @@ pub(crate) fn check_with(
 ) -> Checked {
     let mut checked = Checked::default();
     let mut hub = descriptions.get(HUB).cloned().unwrap_or_default();
-    for (name, entry) in &file.object {
-        check_custom(name, entry, &mut hub, stored, found, &mut checked);
+    if fits(file, found) {
+        for (name, entry) in &file.object {
+            check_custom(name, entry, &mut hub, stored, found, &mut checked);
+        }
     }
     let mut descriptions = descriptions.clone();
     descriptions.insert(HUB.to_owned(), hub);
@@ -168,6 +184,33 @@ pub(crate) fn check_with(
         }
     }
     checked
+}
+
+/// Whether the file defines no more than a hub may have. Looked at first, so that the time which a file takes is in proportion
+/// to its size.
+fn fits(file: &File, found: &mut Findings<'_>) -> bool {
+    let before = found.problems.len();
+    let mut too_many = |part: &str, span: &Range<usize>, there: usize, most: usize, what: &str| {
+        if there > most {
+            found.problem(span, part, format!("it defines {there} {what}, and there are at most {most}"));
+        }
+    };
+    let fields = file.object.iter().map(|(_, entry)| entry.field.len()).sum();
+    if let Some((name, _)) = file.object.iter().next() {
+        let part = "the file";
+        too_many(part, &name.span(), file.object.len(), MOST_OBJECTS, "objects of the hub");
+        too_many(part, &name.span(), fields, MOST_FIELDS_OF_ALL, "fields of the hub");
+    }
+    for (name, entry) in &file.object {
+        let part = format!("object {}", name.get_ref());
+        too_many(&part, &name.span(), entry.field.len(), MOST_FIELDS, "fields");
+        for (name, field) in &entry.field {
+            let part = format!("{part}, field {}", name.get_ref());
+            too_many(&part, &name.span(), field.choices.len(), MOST_CHOICES, "choices");
+            too_many(&part, &name.span(), field.targets.len(), MOST_OBJECTS, "targets");
+        }
+    }
+    found.problems.len() == before
 }
 
 /// Adds a custom object, or custom fields, to the description of the hub.

@@ -318,20 +318,28 @@ impl<'de> Deserialize<'de> for SecretGrantEntry {
     }
 }
 
-/// The byte offsets at which lines begin.
+/// A text, with the byte offsets at which its lines begin.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Lines(String);
+pub(crate) struct Lines {
+    text: String,
+    starts: Vec<usize>,
+}
 
 impl Lines {
+    fn of(text: &str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text: text.to_owned(), starts }
+    }
+
     /// The position of a byte offset.
     pub(crate) fn position(&self, offset: usize) -> Position {
-        let mut end = offset.min(self.0.len());
-        while !self.0.is_char_boundary(end) {
+        let mut end = offset.min(self.text.len());
+        while !self.text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = &self.0[..end];
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position { line: before.matches('\n').count() + 1, column: before[start..].chars().count() + 1 }
+        let line = self.starts.partition_point(|start| *start <= end);
+        let start = line.checked_sub(1).and_then(|line| self.starts.get(line)).copied().unwrap_or(0);
+        Position { line: line.max(1), column: self.text[start..end].chars().count() + 1 }
     }
 }
 
@@ -350,7 +358,7 @@ impl File {
     /// Where the text is not TOML, or has keys or words that `entente.toml` does not have; with line and
     /// column.
     pub fn parse(text: &str) -> Result<Self, FileError> {
-        let lines = Lines(text.to_owned());
+        let lines = Lines::of(text);
         match toml::from_str::<Content>(text) {
             Ok(Content { object, integration, sync }) => Ok(Self { object, integration, sync, lines }),
             Err(error) => {

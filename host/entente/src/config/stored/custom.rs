@@ -2,9 +2,10 @@
 
 use super::json::{from_json, to_json};
 use crate::config::error::{ConfigError, Problem, Problems};
-use entente_sqlite::{CustomDefinitionRow, FieldDefinition, Hub, HubError, Session};
+use entente_sqlite::{CustomDefinitionRow, Definer, FieldDefinition, HubError, Session};
 use entente_sync::Field;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// A custom object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,23 +63,34 @@ pub(crate) fn put(session: Session<'_>, custom: &Custom, before: &Custom) -> Res
         field: field.to_owned(),
         definition,
     };
-    for object in custom.objects.iter().filter(|object| before.object(&object.name) != Some(object)) {
-        Hub::define_object_within(session, &object.name, &object.label)
+    let objects: HashMap<&str, &CustomObject> =
+        before.objects.iter().map(|object| (object.name.as_str(), object)).collect();
+    let fields: HashMap<(&str, &str), &CustomField> = before
+        .fields
+        .iter()
+        .map(|field| ((field.object.as_str(), field.field.name.as_str()), field))
+        .collect();
+    let stored = |error: HubError| refused("the definitions of the hub".to_owned(), error);
+    let mut definer = Definer::begin(session).map_err(stored)?;
+    for object in custom.objects.iter().filter(|object| objects.get(object.name.as_str()) != Some(object)) {
+        definer
+            .object(&object.name, &object.label)
             .map_err(|error| refused(format!("object {}", object.name), error))?;
         session.put_custom_definition(&row(&object.name, "", to_json(&object.name, object)?))?;
     }
-    for custom in
-        custom.fields.iter().filter(|field| before.field(&field.object, &field.field.name) != Some(field))
-    {
+    let is_known = |custom: &&CustomField| {
+        fields.get(&(custom.object.as_str(), custom.field.name.as_str())) == Some(custom)
+    };
+    for custom in custom.fields.iter().filter(|field| !is_known(field)) {
         FieldDefinition::from_field(&custom.field)
-            .and_then(|field| Hub::define_field_within(session, &custom.object, &field))
+            .and_then(|field| definer.field(&custom.object, &field))
             .map_err(|error| {
                 refused(format!("object {}, field {}", custom.object, custom.field.name), error)
             })?;
         let definition = to_json(&custom.object, custom)?;
         session.put_custom_definition(&row(&custom.object, &custom.field.name, definition))?;
     }
-    Ok(())
+    definer.finish().map_err(stored)
 }
 
 /// A definition that the hub refuses is a problem of the file, at the part that defines it.

@@ -116,6 +116,37 @@ async fn exported_and_applied_changes_nothing_also_in_a_new_home() {
     );
 }
 
+/// Whatever takes time for each part is not begun: a file takes time in proportion to its size.
+#[tokio::test]
+async fn a_file_that_defines_more_than_a_hub_may_have_is_refused_at_once() {
+    let it = Try::new().await;
+    let objects: String = (0..1001).map(|n| format!("[object.o{n}]\n")).collect();
+    let fields: String =
+        (0..501).map(|n| format!("[object.contact.field.f{n}]\nkind = \"text\"\n")).collect();
+    let choices: String = (0..2001).map(|n| format!("\"c{n}\",")).collect();
+    let choices = format!("[object.contact.field.size]\nkind = \"choice\"\nchoices = [{choices}]\n");
+    let mut told = String::new();
+    for file in [&objects, &fields, &choices] {
+        told.push_str(&it.apply(file).await.unwrap_err());
+        told.push('\n');
+    }
+    insta::assert_snapshot!(told, @r"
+    line 1, column 9: the file: it defines 1001 objects of the hub, and there are at most 1000
+    line 1, column 9: object contact: it defines 501 fields, and there are at most 500
+    line 1, column 23: object contact, field size: it defines 2001 choices, and there are at most 2000
+    ");
+    // As many as there may be are taken.
+    let objects: String = (0..998).map(|n| format!("[object.o{n}.field.x]\nkind = \"text\"\n")).collect();
+    assert_eq!(it.apply(&objects).await.unwrap().lines().count(), 2 * 998);
+    assert!(it.apply("[object.more]\n").await.unwrap_err().contains("the hub has at most 1000 objects"));
+    // Problems are told up to a number.
+    let syncs: String =
+        (0..2000).map(|n| format!("[sync.s{n}]\nleft = \"hub\"\nright = \"none\"\n")).collect();
+    let told = it.apply(&syncs).await.unwrap_err();
+    assert!(told.contains("it has more than 1000 problems; mend these first"), "{}", &told[..1000]);
+    assert_eq!(told.lines().count(), 1001);
+}
+
 #[tokio::test]
 async fn nothing_is_saved_when_one_thing_is_wrong() {
     let it = Try::new().await;

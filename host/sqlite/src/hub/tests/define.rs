@@ -1,7 +1,7 @@
 //! Custom objects and fields.
 
 use super::*;
-use crate::hub::FieldDefinition;
+use crate::hub::{Definer, FieldDefinition};
 use entente_core::Kind;
 use entente_sync::{ChangeTimes, Feature};
 
@@ -147,8 +147,10 @@ async fn definitions_within_a_transaction_go_with_it() {
     let described = FieldDefinition::new("deal_size", "Size", Kind::Integer);
     for commit in [false, true] {
         let unit = store.begin().await.unwrap();
-        Hub::define_object_within(unit.session(), "deal", "Deal").unwrap();
-        Hub::define_field_within(unit.session(), "deal", &described).unwrap();
+        let mut definer = Definer::begin(unit.session()).unwrap();
+        definer.object("deal", "Deal").unwrap();
+        definer.field("deal", &described).unwrap();
+        definer.finish().unwrap();
         if commit {
             unit.commit().unwrap();
         } else {

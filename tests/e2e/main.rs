@@ -26,6 +26,8 @@ mod rebind;
 mod records;
 mod remove;
 mod rerun;
+#[cfg(unix)]
+mod restored;
 mod second_crm;
 mod syncing;
 mod tenants;

@@ -13,7 +13,7 @@ use std::io::Read as _;
 use std::process::Stdio;
 
 /// Begins a forged line wherever it begins a line.
-const FORGED: &str = "FORGED: nothing to do, both sides agree";
+pub(crate) const FORGED: &str = "FORGED: nothing to do, both sides agree";
 
 /// What a stranger says: everything that moves a cursor, and then a line of our own making.
 fn hostile() -> String {
@@ -48,7 +48,7 @@ score = true
 "#;
 
 /// A home that knows what a hostile plugin and a hostile file have said: two runs, the second a dry one.
-fn home() -> Home {
+pub(crate) fn home() -> Home {
     let home = Home::new();
     home.run(&["plugin", "install", &text(guests::hostile_path()), "--name", "hostile"]).well();
     home.run(&["apply", &home.file("entente.toml", CONFIGURATION)]).well();

@@ -1,7 +1,7 @@
 //! Copies of a database: online backup, and validation of a database file that came from elsewhere.
 
-use super::{BUSY_TIMEOUT, Store, StoreError, make_private, migrations};
-use entente_core::{Foreign, acts_on_a_terminal};
+use super::{BUSY_TIMEOUT, Store, StoreError, make_private, migrations, texts};
+use entente_core::Foreign;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
@@ -34,8 +34,8 @@ impl Store {
         Ok(())
     }
 
-    /// Validates a database that came from elsewhere: its integrity, and that it has exactly the tables of
-    /// this program.
+    /// Validates a database that came from elsewhere: its integrity, that it has exactly the tables of this program, and that
+    /// its names are names. In texts that are printed as they are, what acts on a terminal is escaped.
     ///
     /// # Errors
     /// [`StoreError::Newer`] where it is from a newer version, [`StoreError::Foreign`] where it is something
@@ -72,51 +72,8 @@ impl Store {
         if found != "ok" {
             return Err(foreign(format!("it is damaged: {}", Foreign::new(found).cut(300))));
         }
-        check_names(&connection).map_err(strange)?.map_or(Ok(()), |why| Err(foreign(why)))
+        texts::take_in(&connection).map_err(strange)?.map_or(Ok(()), |why| Err(foreign(why)))
     }
-}
-
-/// The columns of names, by whatever table: names of what the program defines hold no control characters, and are printed
-/// as they are.
-const NAMES: [&str; 14] = [
-    "name",
-    "sync",
-    "relation",
-    "object",
-    "field",
-    "integration",
-    "plugin",
-    "exchange",
-    "left_exchange",
-    "right_exchange",
-    "left_object",
-    "right_object",
-    "left_field",
-    "right_field",
-];
-
-/// Finds a name that acts on a terminal, and says where.
-fn check_names(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    let mut columns = connection.prepare(
-        "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table' ORDER BY 1, 2",
-    )?;
-    let columns = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    for (table, column) in columns.collect::<rusqlite::Result<Vec<(String, String)>>>()? {
-        if !NAMES.contains(&column.as_str()) {
-            continue;
-        }
-        let query = format!("SELECT DISTINCT {column} FROM \"{table}\" WHERE typeof({column}) = 'text'");
-        let mut names = connection.prepare(&query)?;
-        let mut rows = names.query([])?;
-        while let Some(row) = rows.next()? {
-            let name: String = row.get(0)?;
-            if name.contains(acts_on_a_terminal) {
-                let name = Foreign::new(name).cut(100);
-                return Ok(Some(format!("its {table} has the {column} '{name}', which is no name")));
-            }
-        }
-    }
-    Ok(None)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod flush;
 mod migrations;
 mod session;
 mod size;
+mod texts;
 mod unit;
 
 pub(crate) use copy::open_as_it_is;

@@ -5,6 +5,7 @@ use crate::config::error::Notice;
 use crate::config::file::words::{direction_word, sides_word};
 use crate::config::stored::custom::{Custom, CustomField};
 use crate::config::stored::integrations::Integration;
+use entente_core::Foreign;
 use entente_sync::{
     Blanks, Brake, Condition, DeletePolicy, Drift, FieldMapping, IdentifyBy, ObjectMapping, Prefer, Slot,
     SyncDefinition, Test, Unresolved, WriteRule,
@@ -256,7 +257,7 @@ fn condition(condition: &Condition) -> String {
     match &condition.test {
         Test::Is(value) => format!("{field} is {value}"),
         Test::Not(value) => format!("{field} is not {value}"),
-        Test::Contains(text) => format!("{field} contains {text}"),
+        Test::Contains(text) => format!("{field} contains {}", Foreign::new(text)),
         Test::Blank(true) => format!("{field} is blank"),
         Test::Blank(false) => format!("{field} is not blank"),
     }

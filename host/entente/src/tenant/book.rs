@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const DAY: i64 = 86_400_000_000;
@@ -142,13 +142,15 @@ impl Book {
     /// Adds an entry. The file is opened for each: that is cheap beside the call that a line records, an idle tenant keeps no file
     /// open, and a file that another process has put aside is not written to.
     pub(super) fn write<T: Counted>(&self, entry: &Entry<T>, keep: Keep, now: Timestamp) -> io::Result<()> {
-        let mut line = serde_json::to_vec(entry).map_err(io::Error::from)?;
-        line.push(b'\n');
         let mut file = self.open()?;
         if file.metadata()?.len() >= keep.bytes / 2 {
             self.put_aside::<T>(&file, keep, now, |size| size >= keep.bytes / 2)?;
             file = self.open()?;
         }
+        // A full disk or a lost power may have torn the last line: that one is lost, and no other with it.
+        let mut line = if ends_a_line(&mut file)? { Vec::new() } else { vec![b'\n'] };
+        serde_json::to_writer(&mut line, entry).map_err(io::Error::from)?;
+        line.push(b'\n');
         file.write_all(&line)
     }
 
@@ -167,7 +169,7 @@ impl Book {
 
     fn open(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
-        options.append(true).create(true);
+        options.read(true).append(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(&self.0)
@@ -231,6 +233,17 @@ impl Book {
     pub(super) fn read<T: Counted>(&self) -> io::Result<impl Iterator<Item = Entry<T>> + use<T>> {
         Ok(lines(&self.days())?.chain(lines(&self.aside())?).chain(lines(&self.0)?))
     }
+}
+
+/// Whether what is appended to a file begins a line.
+fn ends_a_line(file: &mut File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 /// The entries of a file; none where there is no such file. Lines that cannot be read are left out.
@@ -360,6 +373,20 @@ mod tests {
         // What cannot be read is left out, and so is a file that is not there.
         fs::write(book.path(), b"{\"at\":\n\xff\n[]\n").unwrap();
         assert_eq!(book.read::<Said>().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn x8_a_torn_line_takes_no_other_line_with_it() {
+        let (_folder, book) = book();
+        for (second, text) in [(0, "first"), (1, "torn"), (2, "third"), (3, "fourth")] {
+            book.write(&Entry::once(at(second), said("ann", text)), keep(), at(second)).unwrap();
+            if text == "torn" {
+                let size = fs::metadata(book.path()).unwrap().len();
+                File::options().write(true).open(book.path()).unwrap().set_len(size - 9).unwrap();
+            }
+        }
+        let texts: Vec<String> = read(&book).into_iter().map(|(_, kind)| kind).collect();
+        assert_eq!(texts, ["ann: first", "ann: fourth", "ann: third"]);
     }
 
     #[test]

@@ -30,6 +30,8 @@ const DAY: i64 = 86_400_000_000;
 const PATIENCE: i64 = 60_000_000;
 /// Kinds of denials that are counted in memory.
 const COUNTED: usize = 500;
+/// Calls of an integration that are kept in memory while its book cannot be written: more than may be under way at once.
+const UNWRITTEN: usize = 1000;
 
 /// Writes the books of a tenant, in its folder. Calls that left the host have a line each; equal ones that did not are counted. How
 /// much is kept is said by the limits `book-bytes`, `book-days` and `book-kinds`.
@@ -51,6 +53,8 @@ struct State {
     denials: HashMap<(PathBuf, String), Denials>,
     /// Books that could not be written, so that this is reported once.
     failed: HashSet<PathBuf>,
+    /// Calls that left the host and that their books could not take yet: no other leaves before they are written.
+    unwritten: HashMap<PathBuf, Vec<Entry<KeptCall>>>,
     /// When books were last looked through for what is too old.
     swept: i64,
     /// How much of them was to be kept last.
@@ -234,9 +238,14 @@ impl Audit for PluginFiles {
     fn http(&self, call: &HttpCall<'_>) {
         let entry = Entry::once(self.books.clock.now(), KeptCall::from(call));
         match call.left {
-            true => self.note(call.integration, SENT, &entry),
+            true => self.books.sent(entry, self.keep),
             false => self.books.denied(entry, self.keep),
         }
+    }
+
+    fn can_be_recorded(&self, integration: &str) -> bool {
+        let book = self.books.book(integration, SENT);
+        self.books.write_unwritten(&mut self.books.state(), &book, self.keep)
     }
 
     fn log(&self, line: &LogLine<'_>) {
@@ -256,6 +265,32 @@ impl Books {
         Book::new(folder_of(&self.folder, integration).join(file))
     }
 
+    /// Writes a call that left the host, or keeps it until its book can be written.
+    fn sent(&self, entry: Entry<KeptCall>, keep: Keep) {
+        let book = self.book(&entry.what.integration, SENT);
+        let mut state = self.state();
+        self.sweep(&mut state, keep);
+        if self.write_unwritten(&mut state, &book, keep) && self.write(&mut state, &book, &entry, keep) {
+            return;
+        }
+        let unwritten = state.unwritten.entry(book.path().to_owned()).or_default();
+        if unwritten.len() < UNWRITTEN {
+            unwritten.push(entry);
+        }
+    }
+
+    /// Writes the calls that a book could not take before. Returns whether none is left.
+    fn write_unwritten(&self, state: &mut State, book: &Book, keep: Keep) -> bool {
+        let Some(mut entries) = state.unwritten.remove(book.path()) else { return true };
+        let written = entries.iter().take_while(|entry| self.write(state, book, entry, keep)).count();
+        entries.drain(..written);
+        let all = entries.is_empty();
+        if !all {
+            state.unwritten.insert(book.path().to_owned(), entries);
+        }
+        all
+    }
+
     /// Counts a call that did not leave the host. It is written at once where it is the first of its kind, and then whenever there
     /// are as many again, or a minute has passed.
     fn denied(&self, entry: Entry<KeptCall>, keep: Keep) {
@@ -266,7 +301,7 @@ impl Books {
         if !state.denials.contains_key(&key) && state.denials.len() >= COUNTED {
             self.flush_in(&mut state, keep);
         }
-        let denials = state.denials.entry(key).or_insert(Denials { open: None, written: 0 });
+        let denials = state.denials.entry(key.clone()).or_insert(Denials { open: None, written: 0 });
         let now = entry.at;
         let open = match denials.open.take() {
             Some(mut open) => {
@@ -278,16 +313,24 @@ impl Books {
         let due = open.count >= denials.written
             || now.micros().saturating_sub(open.at.micros()) >= PATIENCE
             || now.micros().div_euclid(DAY) != open.at.micros().div_euclid(DAY);
-        if due {
+        if !due {
+            denials.open = Some(open);
+        } else if self.write(&mut state, &book, &open, keep)
+            && let Some(denials) = state.denials.get_mut(&key)
+        {
             denials.written = denials.written.saturating_add(open.count);
-            self.write(&mut state, &book, &open, keep);
-        } else {
+        } else if let Some(denials) = state.denials.get_mut(&key) {
             denials.open = Some(open);
         }
     }
 
     fn flush(&self, keep: Keep) {
-        self.flush_in(&mut self.state(), keep);
+        let mut state = self.state();
+        self.flush_in(&mut state, keep);
+        let books: Vec<PathBuf> = state.unwritten.keys().cloned().collect();
+        for path in books {
+            self.write_unwritten(&mut state, &Book::new(path), keep);
+        }
     }
 
     fn flush_in(&self, state: &mut State, keep: Keep) {
@@ -299,7 +342,8 @@ impl Books {
         }
     }
 
-    fn write<T: Counted>(&self, state: &mut State, book: &Book, entry: &Entry<T>, keep: Keep) {
+    /// Writes an entry. Returns whether it is written; where it is not, that is told once.
+    fn write<T: Counted>(&self, state: &mut State, book: &Book, entry: &Entry<T>, keep: Keep) -> bool {
         let folder = book.path().parent().unwrap_or(&self.folder);
         let written = match book.write(entry, keep, self.clock.now()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -307,7 +351,7 @@ impl Books {
             }
             written => written,
         };
-        match written {
+        match &written {
             Ok(()) => drop(state.failed.remove(book.path())),
             Err(error) => {
                 if state.failed.insert(book.path().to_owned()) {
@@ -315,6 +359,7 @@ impl Books {
                 }
             }
         }
+        written.is_ok()
     }
 
     /// Once a day, and first of all, looks through all books for what is too old.
@@ -359,6 +404,9 @@ impl Drop for Books {
         let keep = self.state().keep;
         if let Some(keep) = keep {
             self.flush(keep);
+        }
+        for (book, calls) in &self.state().unwritten {
+            tracing::warn!(file = %book.display(), calls = calls.len(), "calls that left the host could not be written down; is the disk full?");
         }
     }
 }
@@ -537,6 +585,29 @@ mod tests {
 
     fn files_keep() -> Keep {
         Keep::of(&Limits::default())
+    }
+
+    #[test]
+    fn x8_no_call_leaves_while_none_can_be_written_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = PluginFiles::new(folder.path(), At::second(0));
+        assert!(files.can_be_recorded("shop"));
+        files.http(&call("shop", "/v1/first"));
+        // A folder cannot be written to as a file, whoever asks: also root.
+        let (book, away) = (folder.path().join("books/shop/sent.jsonl"), folder.path().join("away"));
+        fs::rename(&book, &away).unwrap();
+        fs::create_dir(&book).unwrap();
+        files.http(&call("shop", "/v1/second"));
+        files.http(&call("shop", "/v1/third"));
+        assert!(!files.can_be_recorded("shop"));
+        assert!(files.can_be_recorded("crm"), "another book is in order");
+        fs::remove_dir(&book).unwrap();
+        fs::rename(&away, &book).unwrap();
+        assert!(files.can_be_recorded("shop"));
+        let paths = fs::read_to_string(&book).unwrap();
+        let paths: Vec<&str> =
+            ["first", "second", "third"].into_iter().filter(|path| paths.contains(path)).collect();
+        assert_eq!(paths, ["first", "second", "third"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The entry of a call contains no secret, header, body or query. The path is redacted to its words
 //! (`/v1/contacts/*`): ids, addresses and names in it may be personal data.
 
+use super::scrub::Scrubber;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +13,12 @@ use std::time::{Duration, Instant};
 pub trait Audit: Send + Sync + fmt::Debug {
     /// Records a finished call. Called on the plugin's path: it must not block.
     fn http(&self, call: &HttpCall<'_>);
+
+    /// Whether a call of this integration can be recorded: none leaves the host while it cannot. Called on the plugin's path,
+    /// before a request is sent: it must not block.
+    fn can_be_recorded(&self, _integration: &str) -> bool {
+        true
+    }
 
     /// Records a line that a plugin has logged, at level `info`, `warn` or `error`, within its limits, with
     /// secrets and control characters removed. Called on the plugin's path: it must not block.
@@ -61,7 +68,7 @@ pub struct HttpCall<'a> {
     /// stopped or did not read the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a str>,
-    /// The reason of a denial: `manifest`, `grant`, `address`, `secret`, `header`, `method`, `piece`, `retry-after`, or the name of
+    /// The reason of a denial: `manifest`, `grant`, `address`, `secret`, `header`, `method`, `piece`, `book`, `retry-after`, or the name of
     /// a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub denied: Option<&'a str>,
@@ -126,11 +133,15 @@ impl AuditEntry {
         }
     }
 
-    pub(crate) fn goes_to(&mut self, url: &reqwest::Url) {
+    /// The address, in which a plugin may have put what it has found out of a secret.
+    pub(crate) fn goes_to(&mut self, url: &reqwest::Url, scrubber: Option<&Scrubber>) {
         let host = crate::text::clean(url.host_str().unwrap_or_default(), 255);
         let port = url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
         self.to = format!("{}://{host}{port}", crate::text::clean(url.scheme(), 20));
         self.path = words(url.path());
+        if let Some(scrubber) = scrubber {
+            self.to = scrubber.text(std::mem::take(&mut self.to));
+        }
     }
 
     pub(crate) fn denied(&mut self, by: &'static str) {

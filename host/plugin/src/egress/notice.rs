@@ -32,6 +32,8 @@ pub(crate) enum Notice {
     Spent { limit: LimitReached, after: Duration },
     /// The remote system takes no calls.
     Held(Held),
+    /// The book of the integration cannot be written.
+    NotRecorded,
 }
 
 /// The notices of one call.
@@ -100,6 +102,9 @@ impl Notice {
             Notice::Held(held) => {
                 format!("it takes no calls before {}, as it said: {}", held.until, held.why)
             }
+            Notice::NotRecorded => {
+                "no request is sent, since it could not be written into the books of the integration; make room on the disk".to_owned()
+            }
         }
     }
 
@@ -109,6 +114,7 @@ impl Notice {
         match self {
             Notice::NotAsked { .. } => vec![Remedy::ShowGrants { integration }],
             Notice::Header { .. } | Notice::Piece { .. } => vec![Remedy::ReportToAuthor],
+            Notice::NotRecorded => Vec::new(),
             Notice::Denied { grant, .. } if grant.is_empty() => Vec::new(),
             Notice::Denied { grant, .. } | Notice::Address { grant, .. } => {
                 vec![Remedy::GrantHost { integration, host: grant.clone() }]

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use http_body_util::BodyExt;
 use reqwest::Url;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -63,7 +63,12 @@ pub(crate) struct Channel {
     clients: Mutex<HashMap<(bool, u16), reqwest::Client>>,
     parallel: Arc<Semaphore>,
     read_ahead: Arc<Semaphore>,
+    /// The denials that were told on the terminal.
+    told: Mutex<BTreeSet<String>>,
 }
+
+/// Kinds of denials that are told on the terminal; all are counted in the books.
+const TOLD: usize = 20;
 
 /// The context that an integration shares with others.
 pub(crate) struct ChannelContext<'a> {
@@ -104,7 +109,31 @@ impl Channel {
             clients: Mutex::default(),
             parallel: permits(limits.http_parallel),
             read_ahead: permits(limits.http_response_bytes),
+            told: Mutex::default(),
             limits,
+        }
+    }
+
+    /// Tells the operator of a denial, once, and not of very many: a plugin may be denied a thousand times.
+    fn tell(&self, notice: &Notice) {
+        let masked = |text: String| match &self.scrubber {
+            Some(scrubber) => scrubber.text(text),
+            None => text,
+        };
+        let (text, integration) = (masked(notice.text()), &self.integration);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= TOLD || told.contains(&text) {
+            return;
+        }
+        // As data: whoever displays the line words the remedies.
+        let remedies = masked(serde_json::to_string(&notice.remedies(integration)).unwrap_or_default());
+        tracing::warn!(integration, %remedies, "{text}");
+        told.insert(text);
+        if told.len() == TOLD {
+            tracing::warn!(
+                integration,
+                "more of its calls that are denied are counted in its books, and not told here"
+            );
         }
     }
 
@@ -272,7 +301,7 @@ impl Egress {
             if self.requests == limits.http_requests + 1 {
                 let mut entry = AuditEntry::new(&self.channel.audit, request.method());
                 if let Ok(url) = Url::parse(&request.uri().to_string()) {
-                    entry.goes_to(&url);
+                    entry.goes_to(&url, self.channel.scrubber.as_ref());
                 }
                 entry.denied(limits.http_requests(None).name);
                 entry.failed(&Error::ConnectionLimitReached);
@@ -303,7 +332,7 @@ impl Egress {
             return Err(Error::HttpRequestMethodInvalid);
         }
         let mut url = Url::parse(&parts.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
-        entry.goes_to(&url);
+        entry.goes_to(&url, self.channel.scrubber.as_ref());
         let target = Target::of(&url).map_err(|reason| {
             entry.denied("grant");
             self.deny(Notice::Denied { url: reason.to_owned(), grant: String::new() })
@@ -394,10 +423,7 @@ impl Egress {
     }
 
     fn deny(&self, notice: Notice) -> Error {
-        let integration = &self.channel.integration;
-        // As data: whoever displays the line words the remedies.
-        let remedies = serde_json::to_string(&notice.remedies(integration)).unwrap_or_default();
-        tracing::warn!(integration, %remedies, "{}", notice.text());
+        self.channel.tell(&notice);
         self.notices.add(notice);
         Error::HttpRequestDenied
     }
@@ -512,6 +538,11 @@ impl Prepared {
             },
             None => Bytes::new(),
         };
+        if !channel.audit.audit.can_be_recorded(&channel.integration) {
+            self.entry.denied("book");
+            self.notices.add(Notice::NotRecorded);
+            return Err(Error::InternalError(Some("no request can be recorded".to_owned())));
+        }
         self.entry.sent(body.len() as u64);
         let mut request = self
             .client
@@ -745,6 +776,44 @@ mod tests {
     use std::net::IpAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+    /// What is recorded, as its debug output.
+    #[derive(Debug, Default)]
+    struct Recorder(Mutex<Vec<String>>);
+
+    impl Audit for Recorder {
+        fn http(&self, call: &crate::HttpCall<'_>) {
+            self.0.lock().unwrap().push(format!("{call:?}"));
+        }
+
+        fn log(&self, line: &crate::LogLine<'_>) {
+            self.0.lock().unwrap().push(line.text.to_owned());
+        }
+    }
+
+    #[tokio::test]
+    async fn x7_what_a_plugin_has_found_out_is_masked_where_operators_read_it() {
+        const FOUND: &str = "4f81d2c95b7e1234";
+        let account = Arc::new(TenantAccount::new("acme", &Limits::default()));
+        let egress = egress(vec![], &[FOUND], account);
+        let channel = Arc::clone(egress.channel());
+        let log = crate::run::log::Log::new(Arc::clone(&channel), Limits::default());
+        // Cut within the secret.
+        log.line(tracing::Level::WARN, &format!("{}{FOUND}", "x".repeat(1010)), &[]);
+        log.line(tracing::Level::WARN, "short", &[("found".to_owned(), FOUND.to_owned())]);
+        let mut entry = AuditEntry::new(&channel.audit, &Method::GET);
+        entry.goes_to(
+            &Url::parse(&format!("https://{FOUND}.example.com/{FOUND}")).unwrap(),
+            channel.scrubber.as_ref(),
+        );
+        drop(entry);
+        let recorded = format!("{:?}", channel.audit.audit);
+        assert!(
+            recorded.contains(".example.com") && recorded.contains("xxx") && recorded.contains("short"),
+            "{recorded}"
+        );
+        assert!(!recorded.contains(&FOUND[..6]), "{recorded}");
+    }
+
     /// The sending side of a plugin, in a world where every name is this machine.
     fn egress(granted: Vec<HttpGrant>, secrets: &[&str], account: Arc<TenantAccount>) -> Egress {
         let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) }));
@@ -773,7 +842,7 @@ mod tests {
             digest: "d1",
             account,
             budget: Arc::new(crate::egress::budget::BudgetInMemory::default()),
-            audit: Arc::new(crate::egress::audit::NoAudit),
+            audit: Arc::new(Recorder::default()),
         };
         let channel = Channel::new("shop".to_owned(), vault, hosts, Limits::default(), lookup, context);
         let held = Held::new(Limits::default(), Arc::clone(&channel.account));

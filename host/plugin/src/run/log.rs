@@ -5,6 +5,7 @@ use crate::egress::audit::LogLine;
 use crate::limits::Limits;
 use crate::text::clean;
 use bytes::Bytes;
+use entente_core::Foreign;
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::Level;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -61,17 +62,20 @@ impl Log {
     }
 
     pub(crate) fn line(&self, level: Level, message: &str, fields: &[(String, String)]) {
-        let mut text = clean(message, self.limits.log_line_bytes);
+        // Secrets are masked before the text is cut, since a part of one would not be found.
+        let masked = |text: &str| match &self.channel.scrubber {
+            Some(scrubber) => scrubber.text(text.to_owned()),
+            None => text.to_owned(),
+        };
+        let mut text = clean(&masked(message), self.limits.log_line_bytes);
         for (name, value) in fields.iter().take(32) {
             let left = self.limits.log_line_bytes.saturating_sub(text.len() as u64);
             if left < 8 {
                 break;
             }
-            text.push_str(&clean(&format!(" {name}={value}"), left - 1));
+            text.push_str(&clean(&masked(&format!(" {name}={value}")), left - 1));
         }
-        if let Some(scrubber) = &self.channel.scrubber {
-            text = scrubber.text(text);
-        }
+        text = masked(&text);
         {
             let mut used = self.used();
             let bytes = used.bytes + text.len() as u64;
@@ -82,7 +86,7 @@ impl Log {
             used.lines += 1;
             used.bytes = bytes;
         }
-        let integration = self.channel.integration.as_str();
+        let (integration, quoted) = (self.channel.integration.as_str(), Foreign::new(&text).quoted());
         if level <= Level::INFO {
             let level = level.as_str().to_ascii_lowercase();
             self.channel.audit.audit.log(&LogLine { integration, level: &level, text: &text });
@@ -90,19 +94,19 @@ impl Log {
         // The level is part of a line's static metadata, so each level needs a macro call of its own.
         match level {
             Level::TRACE => {
-                tracing::trace!(target: "entente::plugin", integration, "the plugin logged «{text}»")
+                tracing::trace!(target: "entente::plugin", integration, "the plugin logged {quoted}")
             }
             Level::DEBUG => {
-                tracing::debug!(target: "entente::plugin", integration, "the plugin logged «{text}»")
+                tracing::debug!(target: "entente::plugin", integration, "the plugin logged {quoted}")
             }
             Level::INFO => {
-                tracing::info!(target: "entente::plugin", integration, "the plugin logged «{text}»")
+                tracing::info!(target: "entente::plugin", integration, "the plugin logged {quoted}")
             }
             Level::WARN => {
-                tracing::warn!(target: "entente::plugin", integration, "the plugin logged «{text}»")
+                tracing::warn!(target: "entente::plugin", integration, "the plugin logged {quoted}")
             }
             Level::ERROR => {
-                tracing::error!(target: "entente::plugin", integration, "the plugin logged «{text}»")
+                tracing::error!(target: "entente::plugin", integration, "the plugin logged {quoted}")
             }
         }
     }

@@ -87,8 +87,8 @@ fn a_hostile_plugin_that_asks_for_nothing_is_not_installed() {
     home.run(&["plugin", "install", &bare]).fails(1, &["the plugin sends HTTP requests", remedy]);
     home.run(&["plugin", "inspect", &text(guests::hello_path())]).well().says(&[
         "helloworld 0.1.0: Keeps people and organisations of hello-crm in step",
-        "- it sends requests to the host of the setting url (the API of the CRM)",
-        "- it has the secret api-key sent to the host of the setting url in the header authorization (signs in at the CRM)",
+        "- it sends requests to the host of the setting url («the API of the CRM»)",
+        "- it has the secret api-key sent to the host of the setting url in the header authorization («signs in at the CRM»)",
         "- it reads the setting url, which must be set",
     ]);
 }
@@ -104,7 +104,7 @@ fn a_hostile_plugin_reaches_only_what_it_asks_for_and_is_granted() {
     home.run(&["integration", "set", "evil", "--set", &format!("url={url}")]).well();
     let shown = home.run(&["integration", "grant", "evil", "--http", &url]).well();
     shown.says(&[
-        "it sends requests to https://api.example.com (the API)",
+        "it sends requests to https://api.example.com («the API»)",
         "not granted: https://api.example.com\nnext: if that is meant, allow it: entente integration grant evil --http",
     ]);
     attack(&home, "http").fails(1, &["which its manifest does not ask for, so that it cannot be granted"]);
@@ -142,7 +142,7 @@ fn a_version_that_asks_for_more_waits_for_the_operator() {
 
     let waits = home.run(&["integration", "upgrade", "evil"]).fails(1, &["evil waits for your word"]);
     let waits = waits.says(&[
-        "  + it sends requests to https://stats.example.com (counts)",
+        "  + it sends requests to https://stats.example.com («counts»)",
         "to agree: entente integration upgrade evil --plugin ",
     ]);
     assert_eq!(digest(&home), old);
@@ -302,7 +302,7 @@ fn a_setting_that_must_be_set_is_asked_for_before_anything_runs() {
     let refused = of_acme(&["integration", "add", "evil"]);
     assert_eq!(refused.code, 1, "{refused}");
     insta::assert_snapshot!(refused.stderr.trim(), @r"
-    error: the plugin of 'evil' needs the setting 'url' (where to go)
+    error: the plugin of 'evil' needs the setting 'url' («where to go»)
     evil was not added
     next: give it again with more: entente --tenant acme integration add evil --set url=VALUE
     ");
@@ -311,7 +311,7 @@ fn a_setting_that_must_be_set_is_asked_for_before_anything_runs() {
     let refused = of_acme(&["apply", &home.file("entente.toml", FILE)]);
     assert_eq!(refused.code, 1, "{refused}");
     insta::assert_snapshot!(refused.stderr.trim(), @r"
-    error: line 5, column 14: integration evil: its plugin needs the setting 'url' (where to go), which is not set
+    error: line 5, column 14: integration evil: its plugin needs the setting 'url' («where to go»), which is not set
     next: set url: entente --tenant acme integration set evil --set url=VALUE
     ");
 }

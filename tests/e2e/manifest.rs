@@ -384,7 +384,7 @@ fn a_version_that_cannot_run_with_the_settings_is_not_taken() {
         1,
         &[
             "Narrow keeps the version that it has",
-            "its plugin needs the setting 'region' (where), which is not set",
+            "its plugin needs the setting 'region' («where»), which is not set",
             "the setting 'page' cannot be '500': it is a day",
             "the setting 'colour' cannot be 'blue': it is one of green, red",
             "next: set them with the new version: entente integration upgrade Narrow --set region=VALUE --set page=VALUE --set colour=VALUE",
@@ -436,7 +436,5 @@ fn a_version_that_names_its_objects_is_not_said_to_read_none() {
     narrow(&world, "", PERSON);
     let output = world.run(&["integration", "upgrade", "Narrow"]).well();
     assert!(!output.stdout.contains("no longer reads of every object"), "{output}");
-    output.says(&[
-        "- it no longer reads or writes objects that it does not name (its manifest names its objects now)",
-    ]);
+    output.says(&["- it no longer reads or writes objects that it does not name"]);
 }

@@ -233,7 +233,7 @@ async fn a_panic_is_a_crash_with_a_name() {
     assert!(
         error
             .reason
-            .starts_with("the plugin crashed in report: it panicked or aborted, in hostile::attack::run"),
+            .starts_with("the plugin crashed in report: it panicked or aborted, in «hostile::attack::run»"),
         "{error}"
     );
     assert!(
@@ -257,7 +257,7 @@ async fn recursion_ends_at_its_stack() {
     // Rust keeps large locals on a shadow stack in linear memory, which is exhausted before the machine
     // stack.
     let expected = "the plugin crashed in report: out-of-bounds memory access (a stack overflow, or an invalid pointer), in \
-                    hostile::attack::recursion";
+                    «hostile::attack::recursion»";
     assert!(error.reason.starts_with(expected), "{error}");
 }
 

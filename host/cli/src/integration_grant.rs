@@ -101,7 +101,7 @@ fn grant_text(granted: &Granted, shown: &GrantView) -> String {
 
 /// A line for each thing that is asked for.
 fn asks(sign: &str, asks: &[AskView]) -> String {
-    asks.iter().map(|ask| format!("\n  {sign} {} ({})", ask.words, ask.reason)).collect()
+    asks.iter().map(|ask| format!("\n  {sign} {ask}")).collect()
 }
 
 /// Hosts as they are granted, whatever way they were typed in, with what a person should know about them.

@@ -74,7 +74,7 @@ pub(super) fn build(dir: &Path, options: &BuildOptions, output: Output) -> anyho
 
 /// A line for each thing that is asked for.
 fn asks_lines(manifest: &Manifest) -> String {
-    AskView::all(manifest).iter().map(|ask| format!("\n  - it {} ({})", ask.words, ask.reason)).collect()
+    AskView::all(manifest).iter().map(|ask| format!("\n  - it {ask}")).collect()
 }
 
 fn describe(shown: &InspectionView) -> String {

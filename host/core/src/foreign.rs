@@ -28,6 +28,17 @@ impl<T: AsRef<str>> Foreign<T> {
         Foreign(self.as_data())
     }
 
+    /// For people, in quotation marks, which no mark of its own ends.
+    pub fn quoted(&self) -> String {
+        let mark = |c: char| match c {
+            '«' => '‹',
+            '»' => '›',
+            c => c,
+        };
+        let shown: String = self.borrowed().to_string().chars().map(mark).collect();
+        format!("«{shown}»")
+    }
+
     /// For people, cut to so many bytes.
     pub fn cut(&self, most: usize) -> String {
         let mut shown = String::with_capacity(self.as_data().len().min(most));
@@ -128,6 +139,11 @@ mod tests {
         }
         assert_eq!(Foreign::new("äääää").cut(5), "ää…");
         assert_eq!(Foreign::new("").cut(0), "");
+    }
+
+    #[test]
+    fn x5_a_quotation_ends_at_its_end() {
+        assert_eq!(Foreign::new("a «b» c\n").quoted(), "«a ‹b› c\\n»");
     }
 
     #[test]

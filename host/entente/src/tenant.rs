@@ -7,6 +7,7 @@ use crate::config::{
 };
 use crate::grants::{GrantRefused, IntegrationNotice};
 use egress::StoredBudget;
+use entente_core::Foreign;
 use entente_plugin::{
     CacheMacKey, CallBudget, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest, PluginConfig,
     PluginExchange, PluginRuntime, SettingError, TenantAccount, UnknownLimit,
@@ -114,7 +115,7 @@ pub enum TenantError {
     #[error("the integration '{0}' is disabled")]
     Disabled(String),
     /// A setting that the plugin requires is not set.
-    #[error("the plugin of '{integration}' needs the setting '{setting}' ({reason})")]
+    #[error("the plugin of '{integration}' needs the setting '{setting}' ({})", Foreign::new(reason).quoted())]
     NotSet {
         /// The integration.
         integration: String,

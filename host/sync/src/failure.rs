@@ -47,6 +47,15 @@ pub mod codes {
     pub const LIMIT: &str = "limit";
     /// The store of the host failed.
     pub const STORE: &str = "store";
+
+    /// A code for people: a word as it is, anything else as somebody's words.
+    pub fn shown(code: &str) -> String {
+        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+        match !code.is_empty() && code.len() <= 60 && code.chars().all(is_word) {
+            true => code.to_owned(),
+            false => super::Foreign::new(code).quoted(),
+        }
+    }
 }
 
 impl ExchangeError {
@@ -71,8 +80,8 @@ impl ExchangeError {
     pub fn told(&self) -> String {
         match (&self.said, self.reason.as_str()) {
             (None, reason) => reason.to_owned(),
-            (Some(said), "") => format!("«{said}»"),
-            (Some(said), reason) => format!("«{said}»; {reason}"),
+            (Some(said), "") => said.quoted(),
+            (Some(said), reason) => format!("{}; {reason}", said.quoted()),
         }
     }
 
@@ -115,7 +124,7 @@ impl ExchangeError {
 
 impl fmt::Display for ExchangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", Foreign::new(&self.code), self.told())
+        write!(f, "{}: {}", codes::shown(&self.code), self.told())
     }
 }
 

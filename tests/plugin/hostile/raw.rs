@@ -187,7 +187,7 @@ async fn a_pointer_from_the_start_of_a_call_is_good_for_that_call_only() {
         Limits::default(),
     )
     .await;
-    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: wasm trap: cannot leave component instance, in log; its log lines may say more");
+    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: wasm trap: cannot leave component instance, in «log»; its log lines may say more");
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn recursion_without_memory_ends_at_the_stack_of_the_machine() {
     };
     let error = fails(guest, Limits::default()).await;
     assert_eq!(error.code, codes::TRAP);
-    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: stack overflow (endless recursion?), in deep; its log lines may say more");
+    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: stack overflow (endless recursion?), in «deep»; its log lines may say more");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::TenantError;
 use crate::config::{Draft, DraftIssue, DraftPlace, Integration, SettingIssue};
-use entente_core::Value;
+use entente_core::{Foreign, Value};
 use entente_plugin::{Manifest, SettingAsk};
 use std::collections::BTreeMap;
 
@@ -54,7 +54,11 @@ fn all_missing<'a>(
 pub(super) fn issues(integration: &Integration, manifest: &Manifest) -> Vec<SettingIssue> {
     let missing = all_missing(integration, manifest).map(|ask| SettingIssue {
         setting: ask.name.clone(),
-        message: format!("its plugin needs the setting '{}' ({}), which is not set", ask.name, ask.reason),
+        message: format!(
+            "its plugin needs the setting '{}' ({}), which is not set",
+            ask.name,
+            Foreign::new(&ask.reason).quoted()
+        ),
     });
     let wrong = manifest.setting_errors(&integration.settings).into_iter();
     let wrong = wrong.map(|error| SettingIssue { message: error.to_string(), setting: error.name });

@@ -5,6 +5,7 @@ use crate::tenant::{Tenant, TenantError};
 use entente_plugin::{AskInWords, Inspection, Manifest};
 use entente_sync::Message;
 use serde::Serialize;
+use std::fmt;
 
 /// Something that a plugin asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,6 +53,14 @@ impl AskView {
     /// Everything that a manifest asks for.
     pub fn all(manifest: &Manifest) -> Vec<Self> {
         manifest.asks().into_iter().map(Self::from).collect()
+    }
+}
+
+/// As [`AskInWords`].
+impl fmt::Display for AskView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ask, name, words, reason } = self.clone();
+        AskInWords { ask, name, words, reason }.fmt(f)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::config::HUB;
 use entente_core::{Basis, FieldTime, Foreign, Side, Sides, Timestamp, Value, Why};
+use entente_sync::codes;
 use entente_sync::{
     Braked, Code, Counted, Deed, Difference, FieldReason, InvalidAnswer, Kept, Notice, Oddity, Reason,
     RecordRef, RemoteSaid,
@@ -653,8 +654,9 @@ fn moments(at: [Timestamp; 2]) -> [String; 2] {
 
 /// What was said, in quotation marks.
 fn quoted(said: &RemoteSaid) -> String {
-    let code = said.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
-    format!("«{}»{code}", said.text)
+    let code =
+        said.code.as_ref().map(|code| format!(" ({})", codes::shown(code.as_data()))).unwrap_or_default();
+    format!("{}{code}", said.text.quoted())
 }
 
 /// A text of others as it is displayed.
@@ -750,7 +752,7 @@ mod tests {
                     said: RemoteSaid::new("duplicate of", "the left\u{1b}[2J \u{202e}wins"),
                     fields: vec![],
                 },
-                "HelloWorld refused it: «the left\\u{1b}[2J \\u{202e}wins» (duplicate of)",
+                "HelloWorld refused it: «the left\\u{1b}[2J \\u{202e}wins» («duplicate of»)",
             ),
         ] {
             assert_eq!(Names(&names).reason(&reason), said);

@@ -558,6 +558,7 @@ async fn add_plugins(tenant: &Tenant, examples: &mut Examples) {
         imports: vec!["wasi:http/outgoing-handler@0.2.0".to_owned()],
         producers: BTreeMap::from([("language".to_owned(), vec!["Rust".to_owned()])]),
         functions: 612,
+        globals: 3,
         wide_texts: false,
         manifest: manifest(""),
     };

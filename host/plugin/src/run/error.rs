@@ -5,6 +5,7 @@ use crate::egress::{Channel, Notice, Scrubber};
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
 use crate::wire::{PluginError, Refused};
+use entente_core::Foreign;
 use entente_sync::{ExchangeError, Remedy, codes};
 use std::time::Duration;
 use wasmtime::Trap;
@@ -181,7 +182,9 @@ fn with_notices(mut error: ExchangeError, integration: &str, notices: &[Notice])
         }
         Some(Notice::Held(held)) => (codes::RATE_LIMITED, Some(held.after)),
         // A slow or large response may be the remote's doing, so the plugin's code stands.
-        Some(Notice::Limit(_) | Notice::NoSecret(_) | Notice::Piece { .. }) | None => return error,
+        Some(Notice::Limit(_) | Notice::NoSecret(_) | Notice::Piece { .. } | Notice::NotRecorded) | None => {
+            return error;
+        }
     };
     if error.code != codes::LIMIT && error.code != codes::TRAP {
         code.clone_into(&mut error.code);
@@ -212,7 +215,7 @@ fn places(trace: &wasmtime::WasmBacktrace) -> Vec<String> {
     let mut places: Vec<String> = Vec::new();
     for name in trace.frames().iter().filter_map(wasmtime::FrameInfo::func_name) {
         // The alternate form omits the hash.
-        let name = clean(&format!("{:#}", rustc_demangle::demangle(name)), 120);
+        let name = Foreign::new(clean(&format!("{:#}", rustc_demangle::demangle(name)), 120)).quoted();
         let tells =
             !["panic", "rust_begin", "core::", "std::", "alloc::"].iter().any(|noise| name.contains(noise));
         if tells && !places.contains(&name) {

@@ -20,7 +20,7 @@ pub use webhook::{SignatureAlgorithm, SignatureEncoding, SignaturePattern, Signa
 
 use crate::text::clean;
 use address::{as_granted, names_in, place, whole};
-use entente_core::Value;
+use entente_core::{Foreign, Value};
 use entente_sync::Object;
 use header::header;
 use object::{check_objects, less_objects, more_objects};
@@ -198,10 +198,27 @@ impl Manifest {
     }
 
     /// The additional requests compared with an earlier manifest. Settings are left out: the operator sets
-    /// them, so they are no risk.
+    /// them, so they are no risk. But a host that is named by a setting is another one where the default of that is another.
     #[must_use]
     pub fn more_than(&self, before: &Self) -> Self {
-        let new_host = |host: &&HostAsk| !before.hosts.iter().any(|old| old.address == host.address);
+        let none = BTreeMap::new();
+        let (now, then) = (self.effective(&none), before.effective(&none));
+        let has_moved = |address: &str| {
+            let host = AskedHost::of(address, &now);
+            host.is_some() && host != AskedHost::of(address, &then)
+        };
+        let new_host = |host: &&HostAsk| {
+            has_moved(&host.address) || !before.hosts.iter().any(|old| old.address == host.address)
+        };
+        let addresses = self.hosts.iter().map(|host| &host.address);
+        let addresses = addresses.chain(self.secrets.iter().flat_map(|ask| &ask.hosts));
+        // They say which host it is now.
+        let moving: BTreeSet<String> = addresses
+            .filter(|address| has_moved(address))
+            .flat_map(|address| names_in(address))
+            .filter(|name| now.get(*name) != then.get(*name))
+            .map(str::to_owned)
+            .collect();
         let new_secret = |ask: &SecretAsk| {
             let mut ask = ask.clone();
             let same_form = |old: &&SecretAsk| {
@@ -211,7 +228,7 @@ impl Manifest {
                     && (old.header == ask.header || old.header.is_none())
             };
             if let Some(old) = before.secrets.iter().find(same_form) {
-                ask.hosts.retain(|host| !old.hosts.contains(host));
+                ask.hosts.retain(|host| has_moved(host) || !old.hosts.contains(host));
                 if ask.hosts.is_empty() {
                     return None;
                 }
@@ -225,6 +242,7 @@ impl Manifest {
             objects: more_objects(&self.objects, &before.objects),
             webhook: self.webhook.clone().filter(|webhook| before.webhook.as_ref() != Some(webhook)),
             state: self.state.clone().filter(|_| before.state.is_none()),
+            settings: self.settings.iter().filter(|ask| moving.contains(&ask.name)).cloned().collect(),
             ..Self::default()
         }
     }
@@ -252,8 +270,9 @@ impl Manifest {
             add("setting", Some(&setting.name), words, &setting.reason);
         }
         if !self.headers.is_empty() {
-            let words = format!("sends the headers {}", self.headers.join(", "));
-            add("headers", None, words, "beside those that every plugin may send");
+            let list = self.headers.join(", ");
+            let words = format!("sends the headers {list} beside those that every plugin may send");
+            add("headers", None, words, "");
         }
         for object in &self.objects {
             add("object", Some(&object.name), object.words(), &object.reason);
@@ -486,13 +505,17 @@ pub struct AskInWords {
     pub name: Option<String>,
     /// `sends requests to https://api.example.com`
     pub words: String,
-    /// The reason, in the author's words.
+    /// The reason, in the author's words; empty where there is none.
     pub reason: String,
 }
 
+/// The words, and the author's reason in quotation marks.
 impl fmt::Display for AskInWords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.words, self.reason)
+        match self.reason.as_str() {
+            "" => f.write_str(&self.words),
+            reason => write!(f, "{} ({})", self.words, Foreign::new(reason).quoted()),
+        }
     }
 }
 

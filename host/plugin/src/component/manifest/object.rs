@@ -137,8 +137,8 @@ pub(super) fn less_objects(before: &[ObjectAsk], now: &[ObjectAsk]) -> Vec<Objec
     let names_all = now.iter().any(|ask| ask.name == EVERY);
     let mut less = more_objects(before, now);
     for ask in less.iter_mut().filter(|ask| ask.name == EVERY && !names_all) {
-        let reason = "its manifest names its objects now".to_owned();
-        *ask = ObjectAsk { name: EVERY.to_owned(), reads: Vec::new(), writes: Vec::new(), reason };
+        let name = EVERY.to_owned();
+        *ask = ObjectAsk { name, reads: Vec::new(), writes: Vec::new(), reason: String::new() };
     }
     less
 }

@@ -68,17 +68,17 @@ fn a_manifest_is_read_from_the_file_and_from_the_section() {
     assert_eq!(Manifest::parse(&manifest.to_json()).unwrap(), manifest);
     let words: Vec<String> = manifest.asks().iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(words.join("\n"), @"
-    sends requests to https://{dc}.api.example.com (the API)
-    sends requests to the host of the setting url (your own server)
-    has the secret api-key sent to https://{dc}.api.example.com in the header authorization (signs in)
-    has texts signed with the secret hook, which is never sent (checks webhooks)
-    reads the setting dc, which must be set; such as us1 (the data centre)
-    reads the setting url, an address such as https://crm.example.com (address of your server)
-    reads the setting page, one of 100, 500; 500 unless set (rows of a page)
-    sends the headers if-match (beside those that every plugin may send)
-    reads of the object member: every field; writes to it: email, name (the members of the list)
-    takes webhooks signed as HubSpot (version 3) does, with the secret hook (changes arrive at once)
-    keeps a few bytes between runs (remembers the last batch)
+    sends requests to https://{dc}.api.example.com («the API»)
+    sends requests to the host of the setting url («your own server»)
+    has the secret api-key sent to https://{dc}.api.example.com in the header authorization («signs in»)
+    has texts signed with the secret hook, which is never sent («checks webhooks»)
+    reads the setting dc, which must be set; such as us1 («the data centre»)
+    reads the setting url, an address such as https://crm.example.com («address of your server»)
+    reads the setting page, one of 100, 500; 500 unless set («rows of a page»)
+    sends the headers if-match beside those that every plugin may send
+    reads of the object member: every field; writes to it: email, name («the members of the list»)
+    takes webhooks signed as HubSpot (version 3) does, with the secret hook («changes arrive at once»)
+    keeps a few bytes between runs («remembers the last batch»)
     ");
     assert_eq!(Manifest::parse(b"{}").unwrap(), Manifest::default());
     assert!(Manifest::default().asks().is_empty());
@@ -231,8 +231,16 @@ fn what_a_new_version_asks_for_in_addition_is_found() {
         change(&mut after);
         after.more_than(&before).asks().iter().map(|ask| ask.words.clone()).collect::<Vec<_>>().join("; ")
     };
-    let table: [(Change, &str); 14] = [
-        (|m| m.headers.push("x-other".to_owned()), "sends the headers x-other"),
+    let table: [(Change, &str); 16] = [
+        (
+            |m| m.settings[0].default = Some(SettingValue::Text("evil".to_owned())),
+            "sends requests to https://{dc}.api.example.com; has the secret api-key sent to https://{dc}.api.example.com in the header authorization; reads the setting dc, which must be set; evil unless set; such as us1",
+        ),
+        (|m| m.settings[2].default = Some(SettingValue::Integer(100)), ""),
+        (
+            |m| m.headers.push("x-other".to_owned()),
+            "sends the headers x-other beside those that every plugin may send",
+        ),
         (|m| m.objects[0].writes.push("phone".to_owned()), "writes to the object member: phone"),
         (|m| m.objects[0].reads = vec!["email".to_owned()], ""),
         (

@@ -207,6 +207,10 @@ limits! {
         "Size of a plugin. Plugins in JavaScript and Python carry their engine and have 13 to 19 MiB."
     functions "functions" Count = 150_000, at most 1_000_000;
         "Functions in a plugin; time and memory of compiling grow with them. Plugins in JavaScript have about 30000."
+    globals "globals" Count = 10_000, at most 100_000;
+        "Global variables in a plugin, of all its modules. Compiled languages have a few, JavaScript and Python some hundreds."
+    exports "exports" Count = 200, at most 1_000;
+        "Exports of a plugin. There are fewer than 10 that the host calls."
     imports "imports" Count = 200, at most 1_000;
         "Imports of a plugin. The host offers fewer than 50."
     nesting "nesting" Count = 16, at most 100;
@@ -324,7 +328,10 @@ limits! {
 /// Maps wasmtime's message about a component that fits no slot of the pooling allocator to the limit behind
 /// it. A test for each fails if the wording changes.
 pub(super) fn of_pool(limits: &Limits, text: &str) -> Option<LimitReached> {
+    let at_its_end = |limit: LimitReached| LimitReached { most: limit.value, ..limit };
     let known = [
+        // What all instances need for their functions and globals: the pool has the same room for every plugin.
+        ("component instance size does not fit", at_its_end(limits.functions(None))),
         ("core module instances, which exceeds", limits.instances(None)),
         ("Wasm linear memories, which exceeds", limits.memories(None)),
         ("tables, which exceeds", limits.tables(None)),

@@ -2,7 +2,7 @@
 //! much work. Forgotten after a while, with the process, and where a limit is another one.
 
 use super::compiler::CompileError;
-use crate::limits::Limits;
+use crate::limits::{LimitReached, Limits};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,7 +32,15 @@ impl Failures {
         known.retain(|_, (_, since)| now.saturating_duration_since(*since) < KEPT);
         let (error, since) = known.get(&key(digest, limits))?;
         let again = KEPT.saturating_sub(now.saturating_duration_since(*since));
-        Some(CompileError::Known { error: Arc::clone(error), again })
+        let error = match &**error {
+            // Whose limit it was is nobody else's business: it is told as the one of who asks, which is the same.
+            CompileError::Limit(limit) => Arc::new(CompileError::Limit(LimitReached {
+                tenant: Arc::clone(&limits.tenant),
+                ..limit.clone()
+            })),
+            _ => Arc::clone(error),
+        };
+        Some(CompileError::Known { error, again })
     }
 
     /// Notes a failure, if another try would end the same way.
@@ -61,6 +69,9 @@ mod tests {
         let known = failures.get("a", &limits, now + Duration::from_secs(61)).unwrap();
         insta::assert_snapshot!(known, @"the plugin was not compiled: limit compile-time of 60 s reached (as before; it is tried again in 9 min, or with other limits)");
         assert_eq!(known.limit().unwrap().name, "compile-time", "with its remedies");
+        let other = Limits { tenant: "other".into(), ..limits.clone() };
+        let known = failures.get("a", &other, now).unwrap();
+        assert_eq!(&*known.limit().unwrap().tenant, "other", "nobody is told who it was that tried");
         assert!(failures.get("b", &limits, now).is_none());
         let more = Limits { compile_time: 120_000, ..Limits::default() };
         assert!(failures.get("a", &more, now).is_none());

@@ -38,6 +38,8 @@ pub struct Inspection {
     pub producers: BTreeMap<String, Vec<String>>,
     /// Functions in all its modules.
     pub functions: u64,
+    /// The number of global variables, of all modules.
+    pub globals: u64,
     /// Whether it hands over texts in another encoding than UTF-8, which take more memory here than there.
     #[serde(skip)]
     pub wide_texts: bool,
@@ -215,6 +217,7 @@ pub(crate) fn inspect_if<E: From<InspectError>>(
             .map(|(field, values)| (field, values.into_iter().collect()))
             .collect(),
         functions: counted.functions,
+        globals: counted.globals,
         wide_texts: counted.wide_texts,
         manifest: counted.manifest.unwrap_or_default(),
     })
@@ -286,6 +289,7 @@ fn broken(reason: impl Into<String>, offset: u64, bytes: &[u8]) -> InspectError 
 #[derive(Default)]
 struct Counted {
     functions: u64,
+    globals: u64,
     wide_texts: bool,
     manifest: Option<Manifest>,
     imports: Vec<String>,
@@ -376,15 +380,27 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
                     counted.wide_texts |= has_wide_texts(&function.map_err(damaged)?);
                 }
             }
+            Payload::GlobalSection(globals) => {
+                counted.globals += u64::from(globals.count());
+                if counted.globals > limits.globals {
+                    return Err(limits.globals(Some(counted.globals)).into());
+                }
+            }
+            // Their number is looked at before their names are kept.
             Payload::ComponentImportSection(imports) if depth == 1 => {
+                let there = counted.imports.len() as u64 + u64::from(imports.count());
+                if there > limits.imports {
+                    return Err(limits.imports(Some(there)).into());
+                }
                 for import in imports {
                     counted.imports.push(clean(import.map_err(damaged)?.name.name, NAME));
                 }
-                if counted.imports.len() as u64 > limits.imports {
-                    return Err(limits.imports(Some(counted.imports.len() as u64)).into());
-                }
             }
             Payload::ComponentExportSection(exports) if depth == 1 => {
+                let there = counted.exports.len() as u64 + u64::from(exports.count());
+                if there > limits.exports {
+                    return Err(limits.exports(Some(there)).into());
+                }
                 for export in exports {
                     counted.exports.push(clean(export.map_err(damaged)?.name.name, NAME));
                 }
@@ -470,6 +486,22 @@ mod tests {
             [ours(DRAFT[0].required), more.iter().map(|name| (*name).to_owned()).collect()].concat();
         let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
         look(&component(imports, &exports))
+    }
+
+    #[test]
+    fn x1_exports_and_globals_are_counted_before_anything_of_them_is_kept() {
+        let few = Limits { exports: 2, globals: 1, ..Limits::default() };
+        let told = |bytes: &[u8]| inspect(bytes, &few).unwrap_err().to_string();
+        insta::assert_snapshot!(told(&component(&[], &["a", "b", "c"])), @"limit exports of 2 reached (asked for: 3)");
+        // A number of exports that the section does not have: it is the number that counts.
+        let many = [HEADER, &[11, 4, 0xff, 0xff, 0x7f, 0]].concat();
+        insta::assert_snapshot!(told(&many), @"limit exports of 2 reached (asked for: 2097151); it cannot be more than 1000");
+        // A module of two globals of type i32.
+        let global = [0x7f, 0, 0x41, 0, 0x0b];
+        let globals = [&[6, 11, 2][..], &global, &global].concat();
+        let module = [b"\0asm\x01\0\0\0", &globals[..]].concat();
+        let with_module = [HEADER, &[1, module.len() as u8], &module].concat();
+        insta::assert_snapshot!(told(&with_module), @"limit globals of 1 reached (asked for: 2)");
     }
 
     #[test]

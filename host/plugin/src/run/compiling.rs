@@ -49,7 +49,7 @@ pub(super) async fn try_compiler(runtime: &Arc<Runtime>, account: &TenantAccount
     let runtime = Arc::clone(runtime);
     blocking(move || match load_fresh(&runtime.engine, &artifact) {
         Ok(_) => Ok(()),
-        Err(error) => Err(runtime.not_loaded(&error).into()),
+        Err(error) => Err(runtime.not_loaded(&error, &runtime.limits).into()),
     })
     .await
 }
@@ -63,12 +63,12 @@ async fn made(
     limits: &Limits,
 ) -> Result<Component, LoadError> {
     let artifact = artifact(runtime, turn, bytes, limits).await?;
-    let (runtime, digest) = (Arc::clone(runtime), digest.to_owned());
+    let (runtime, digest, limits) = (Arc::clone(runtime), digest.to_owned(), limits.clone());
     blocking(move || {
         let component = runtime
             .disk_cache
             .insert(&runtime.engine, &digest, &artifact)
-            .map_err(|error| runtime.not_loaded(&error))?;
+            .map_err(|error| runtime.not_loaded(&error, &limits))?;
         let kept = runtime.memory_cache.get_or_find(&digest, || Some(component.clone()));
         Ok(kept.unwrap_or(component))
     })

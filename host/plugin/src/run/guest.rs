@@ -3,6 +3,7 @@
 use super::http::{Counted, Ledger};
 use super::limiter::Limiter;
 use super::log::{Log, Printed};
+use crate::component::inspect::Inspection;
 use crate::egress::{Channel, Egress};
 use crate::fair::cpu::CpuMeter;
 use crate::fair::held::{ENTRY, Held, Reservation, bytes_of};
@@ -20,11 +21,15 @@ const HANDLE: u64 = 256;
 
 /// What is kept for each function of an instance: the reference to it.
 const FUNCTION: u64 = 64;
+/// What is kept for each global variable.
+const GLOBAL: u64 = 16;
 
-/// What an instance takes when it starts, besides its memories: as if it had all the handles that it may have.
-pub(crate) fn instance_size(limits: &Limits, functions: u64) -> u64 {
+/// What an instance takes when it starts, besides its memories: as if it had all the handles that it may have. A module that a
+/// component instantiates several times counts once; the pool bounds what all of them take to 10 MiB.
+pub(crate) fn instance_size(limits: &Limits, inspection: &Inspection) -> u64 {
     let handles = limits.resources.saturating_add(limits.handles).saturating_mul(HANDLE);
-    handles.saturating_add(functions.saturating_mul(FUNCTION))
+    let globals = inspection.globals.saturating_mul(GLOBAL);
+    handles.saturating_add(inspection.functions.saturating_mul(FUNCTION)).saturating_add(globals)
 }
 
 /// The data of a store.

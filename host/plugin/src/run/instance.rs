@@ -63,8 +63,7 @@ impl Instance {
         let account = Arc::clone(&channel.account);
         let slot = slot(&account).await?;
         let held = Held::new(limits.clone(), Arc::clone(&account));
-        let started =
-            held.take(instance_size(limits, plugin.inspection.functions)).map_err(Failure::Limit)?;
+        let started = held.take(instance_size(limits, &plugin.inspection)).map_err(Failure::Limit)?;
         let under_way = held.nothing();
         let guest = Guest::new(channel, settings, limits.clone(), &held);
         let mut store = Store::new(&plugin.runtime.engine, guest);

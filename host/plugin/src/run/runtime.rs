@@ -425,9 +425,9 @@ impl Runtime {
     }
 
     /// A freshly compiled artifact cannot be loaded.
-    pub(super) fn not_loaded(&self, error: &wasmtime::Error) -> CompileError {
+    pub(super) fn not_loaded(&self, error: &wasmtime::Error, limits: &Limits) -> CompileError {
         let text = format!("{error:#}");
-        if let Some(limit) = crate::limits::of_pool(&self.limits, &text) {
+        if let Some(limit) = crate::limits::of_pool(limits, &text) {
             return CompileError::Limit(limit);
         }
         let said = crate::text::clean(&text, 500);

@@ -4,6 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use zeroize::Zeroizing;
 
+/// The bits of what is not guessed by trying.
+const ENOUGH: f64 = 64.0;
+/// The bits of a word, of some ten thousands that people use.
+const WORD: f64 = 16.0;
+
 /// A secret in plain text. Its debug output is empty, and it is wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(Zeroizing<String>);
@@ -30,12 +35,40 @@ impl SecretText {
         let kinds: Vec<(&str, u32)> =
             kinds.into_iter().filter(|kind| kind.2).map(|(name, size, _)| (name, size)).collect();
         let alphabet: u32 = kinds.iter().map(|(_, size)| size).sum();
-        let bits = self.reveal().chars().count() as f64 * f64::from(alphabet.max(1)).log2();
-        if bits < 64.0 {
+        let each = f64::from(alphabet.max(1)).log2();
+        if self
+            .words_and_rest()
+            .is_some_and(|(words, rest)| f64::from(words) * WORD + f64::from(rest) * each < ENOUGH)
+        {
+            return Some("it is made of words".to_owned());
+        }
+        let bits = self.reveal().chars().count() as f64 * each;
+        if bits < ENOUGH {
             let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
             return Some(format!("it is short for {}", names.join(" and ")));
         }
         (different < DIFFERENT).then(|| "it repeats a few characters".to_owned())
+    }
+
+    /// How many words there may be in it, six letters each, and how many other characters; `None` where there are none. A word is four or more small
+    /// letters, or such after a capital.
+    fn words_and_rest(&self) -> Option<(u32, u32)> {
+        let (mut words, mut rest) = (0, 0);
+        let mut letters = self.reveal().chars().peekable();
+        while let Some(first) = letters.next() {
+            let mut run = u32::from(first.is_ascii_alphabetic());
+            if run > 0 {
+                while letters.next_if(char::is_ascii_lowercase).is_some() {
+                    run += 1;
+                }
+            }
+            match run {
+                0 => rest += 1,
+                1..4 => rest += run,
+                run => words += run.div_ceil(6),
+            }
+        }
+        (words > 0).then_some((words, rest))
     }
 
     /// The plain text. It must not be written, logged or sent to a plugin.
@@ -65,8 +98,10 @@ mod tests {
         let table = [
             ("", Some("it is short for ")),
             ("470815", Some("it is short for digits")),
-            ("hunter2", Some("it is short for digits and small letters")),
+            ("hunter2", Some("it is made of words")),
             ("Tr0ub4dor&", None),
+            ("Summer2026!", Some("it is made of words")),
+            ("qwhdkzlrpvnxbtfsgmcj", None),
             ("1234567890123456789", Some("it is short for digits")),
             ("correcthorsebattery", None),
             ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", Some("it repeats a few characters")),

@@ -1,6 +1,6 @@
 //! Egress grants: host patterns, and whether an address matches them. Pure: text in, decision out.
 
-use super::public::not_public;
+use super::public::{name_not_public, not_public};
 use super::remark::reads_as;
 use crate::text::is_unseen;
 use reqwest::Url;
@@ -153,8 +153,8 @@ impl HttpGrant {
     pub fn not_public(&self) -> Option<&'static str> {
         match &self.host {
             Host::Address(address) => not_public(*address),
-            Host::Name(name) if name == "localhost" || name.ends_with(".localhost") => Some("this machine"),
-            Host::Name(_) | Host::Below(_) => None,
+            Host::Name(name) => name_not_public(name),
+            Host::Below(suffix) => name_not_public(suffix.trim_start_matches('.')),
         }
     }
 

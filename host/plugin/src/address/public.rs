@@ -11,6 +11,22 @@ pub(crate) fn not_public(address: IpAddr) -> Option<&'static str> {
     }
 }
 
+/// Why a name is none of the public network; `None` where it may be one. These are the names that are set apart for that:
+/// `localhost` (RFC 6761), `local` (RFC 6762), `home.arpa` (RFC 8375), `internal` (ICANN, 2024), and those that are used so without
+/// having been set apart. A name without a dot is looked up in the network of the machine.
+pub(crate) fn name_not_public(name: &str) -> Option<&'static str> {
+    const PRIVATE: [&str; 8] =
+        ["internal", "local", "home.arpa", "lan", "home", "corp", "intranet", "private"];
+    let is_below =
+        |suffix: &str| name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    match name {
+        _ if is_below("localhost") => Some("this machine"),
+        _ if PRIVATE.iter().any(|suffix| is_below(suffix)) => Some("a private network"),
+        _ if !name.contains('.') => Some("a name of a private network"),
+        _ => None,
+    }
+}
+
 fn v4(address: Ipv4Addr) -> Option<&'static str> {
     Some(match address.octets() {
         [0, ..] => "unspecified",
@@ -51,6 +67,25 @@ fn v6(address: Ipv6Addr) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn x10_names_that_are_set_apart_are_not_public() {
+        for (name, why) in [
+            ("localhost", Some("this machine")),
+            ("a.localhost", Some("this machine")),
+            ("metadata.google.internal", Some("a private network")),
+            ("nas.local", Some("a private network")),
+            ("fritz.home.arpa", Some("a private network")),
+            ("intranet", Some("a private network")),
+            ("erp", Some("a name of a private network")),
+            ("api.example.com", None),
+            ("notlocalhost.example", None),
+            ("mylocal.example", None),
+            ("internal.example.com", None),
+        ] {
+            assert_eq!(name_not_public(name), why, "{name}");
+        }
+    }
 
     #[test]
     fn only_addresses_of_the_public_network_are_public() {

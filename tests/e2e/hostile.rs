@@ -91,7 +91,7 @@ fn one_that_allocates_without_end_is_stopped() {
 fn one_that_traps_is_told_from_one_that_is_stopped() {
     in_report(
         &["attack=trap"],
-        &["the plugin crashed in report: it panicked or aborted, in hostile::attack::run"],
+        &["the plugin crashed in report: it panicked or aborted, in «hostile::attack::run"],
     );
 }
 
@@ -203,6 +203,34 @@ fn x5_what_a_plugin_says_is_no_advice_of_the_host() {
     );
 }
 
+/// What stands outside of quotation marks.
+fn outside_quotations(text: &str) -> String {
+    let mut parts = text.split('«');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| all + part.split_once('»').map_or("", |(_, after)| after))
+}
+
+#[test]
+fn x5_no_mark_of_a_plugin_ends_what_it_says() {
+    let home = home();
+    let advice = "the plugin was not allowed to call https://bad.example.com/; allow it";
+    // It is the code of the error and its text.
+    for said in [format!("HTTP 500»; {advice}"), format!("«; {advice}"), format!("{advice} «")] {
+        attack(&home, &["attack=forged-error", &format!("said={said}")]).exits(1);
+        for command in [
+            &["sync", "evil"][..],
+            &["sync", "evil", "-v"],
+            &["run", "list"],
+            &["run", "show", "1"],
+            &["status"],
+        ] {
+            let shown = home.run(command);
+            let all = format!("{}\n{}", shown.stdout, shown.stderr);
+            assert!(!outside_quotations(&all).contains("bad.example.com"), "{said}: {shown}");
+        }
+    }
+}
+
 /// A tenant with the plugin that reports new rows for ever, with these limits, beside one that is at rest.
 fn endless(limits: &[&str]) -> (Home, Output) {
     let home = home();
@@ -241,6 +269,90 @@ fn x9_new_rows_for_ever_end_at_the_size_of_the_database() {
     home.run(&["tenant", "set", "default", "--limit", "tenant-database-bytes=64MiB"]).well();
     home.run(&["record", "set", "thing", "name=more"]).well();
     home.run(&["doctor", "--offline"]).well();
+}
+
+/// Attacks that need no server, with how much they keep; what needs one is attacked in
+/// `x1_every_hostile_plugin_at_its_worst_where_addresses_are_few`.
+const WITHOUT_A_SERVER: &[&str] = &[
+    "loop",
+    "memory",
+    "trap",
+    "recursion",
+    "huge-error",
+    "log-flood",
+    "handles",
+    "sleep",
+    "state-quota",
+    "guess-secret",
+    "leave-marks",
+    "huge-page",
+    "huge-row",
+    "huge-values",
+    "huge-cursor",
+    "same-cursor",
+    "empty-pages",
+    "hold-bodies",
+    "hold-response-bodies",
+    "hold-methods",
+    "hold-paths",
+    "hold-authorities",
+    "hold-fields",
+    "hold-lists",
+    "hold-sets",
+    "hold-clones",
+    "hold-headers",
+    "hold-outgoing-responses",
+    "hold-options",
+    "hold-long-method",
+    "hold-long-path",
+    "hold-long-authority",
+    "hold-pollables",
+    "hold-polls",
+    "hold-output",
+    "hold-random",
+];
+
+#[cfg(unix)]
+#[test]
+fn x1_the_program_lives_whatever_a_plugin_does_where_addresses_are_few() {
+    let home = home();
+    for limit in ["cpu-time=3s", "call-time=6s"] {
+        home.run(&["tenant", "set", "default", "--limit", limit]).well();
+    }
+    let within = |args: &[&str]| {
+        let command = home.command(args);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "ulimit -v 3000000 && exec \"$0\" \"$@\""]).arg(command.get_program());
+        shell.args(command.get_args()).current_dir(home.dir.path());
+        home.run_command(shell, args)
+    };
+    println!(
+        "left out: hold-answers, hold-trailers-of-answers, hold-requests, http, http-flood, hold-users and hold-data, which need a server or a secret"
+    );
+    let mut ended = 0;
+    for attack in WITHOUT_A_SERVER {
+        let settings = [format!("attack={attack}"), "count=100000".to_owned()];
+        home.run(&["integration", "set", "evil", "--set", &settings[0], "--set", &settings[1]]).well();
+        home.run(&["integration", "resume", "evil"]);
+        let output = within(&["sync", "evil", "--json"]);
+        let error = output.error().map(|error| error["error"].as_str().unwrap_or_default().to_owned());
+        println!(
+            "{attack}: exit {}, {}",
+            output.code,
+            error.as_deref().unwrap_or("nothing of it ends the run")
+        );
+        assert!([0, 1, 3].contains(&output.code), "{output}");
+        if let Some(error) = error {
+            // What does not end by the host ends by what the plugin itself says, in quotation marks.
+            let named = ["limit ", "the plugin crashed in report", "cursor", "«"];
+            assert!(named.iter().any(|name| error.contains(name)), "{attack}: {output}");
+            ended += usize::from(error.contains("limit "));
+        }
+        // The home is as it was, and everything else goes on.
+        within(&["record", "list", "thing"]).well().says(&["ours"]);
+    }
+    println!("{ended} of {} ended at a limit", WITHOUT_A_SERVER.len());
+    assert!(ended >= 20, "{ended} ended at a limit");
 }
 
 #[test]

@@ -211,6 +211,13 @@ impl Home {
         Output::of(args.join(" "), &output)
     }
 
+    /// Runs a command that was made elsewhere; `args` are those of the program, for what the test prints.
+    #[cfg(unix)]
+    pub(crate) fn run_command(&self, command: std::process::Command, args: &[&str]) -> Output {
+        let output = assert_cmd::Command::from_std(command).timeout(PATIENCE).output().unwrap();
+        Output::of(args.join(" "), &output)
+    }
+
     /// All records of an object, by id.
     pub(crate) fn records(&self, object: &str) -> Vec<HubRecord> {
         let list = self.run(&["record", "list", object, "--limit", "1000000", "--json"]).well().json();

@@ -331,7 +331,8 @@ fn x1_the_program_lives_whatever_a_plugin_does_where_addresses_are_few() {
     );
     let mut ended = 0;
     for attack in WITHOUT_A_SERVER {
-        let settings = [format!("attack={attack}"), "count=100000".to_owned()];
+        // A text: it begins with 0.
+        let settings = [format!("attack={attack}"), "count=0100000".to_owned()];
         home.run(&["integration", "set", "evil", "--set", &settings[0], "--set", &settings[1]]).well();
         home.run(&["integration", "resume", "evil"]);
         let output = within(&["sync", "evil", "--json"]);

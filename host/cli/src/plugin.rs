@@ -85,8 +85,9 @@ fn describe(shown: &InspectionView) -> String {
     );
     let manifest = &inspection.manifest;
     if !manifest.name.is_empty() {
-        let (name, version) = (Foreign::new(&manifest.name), Foreign::new(&manifest.version));
-        text = format!("it says: {name} {version}: {}\n{text}", Foreign::new(&manifest.description));
+        let Manifest { name, version, description, .. } = manifest;
+        text =
+            format!("it says: {}\n{text}", Foreign::new(format!("{name} {version}: {description}")).quoted());
     }
     let uses: String = inspection.asks.iter().map(|ask| format!("\n  - it {}", ask.words())).collect();
     for (what, lines) in [("it uses", uses), ("it asks for", asks_lines(manifest))] {

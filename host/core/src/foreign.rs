@@ -31,12 +31,21 @@ impl<T: AsRef<str>> Foreign<T> {
     /// For people, in quotation marks, which no mark of its own ends.
     pub fn quoted(&self) -> String {
         let mark = |c: char| match c {
-            '«' => '‹',
-            '»' => '›',
+            '«' | '‹' => '<',
+            '»' | '›' => '>',
             c => c,
         };
         let shown: String = self.borrowed().to_string().chars().map(mark).collect();
         format!("«{shown}»")
+    }
+
+    /// For people: a single word as it is, anything else in quotation marks, so that it reads as no sentence of ours.
+    pub fn named(&self) -> String {
+        let is_of_word = |c: char| c.is_alphanumeric() || "-_./:@+%~#=*{}".contains(c);
+        match self.as_data().chars().all(is_of_word) {
+            true => self.as_data().to_owned(),
+            false => self.quoted(),
+        }
     }
 
     /// For people, cut to so many bytes.
@@ -113,7 +122,9 @@ pub fn acts_on_a_terminal(c: char) -> bool {
         '\u{feff}'..='\u{feff}',
         '\u{ffa0}'..='\u{ffa0}',
         '\u{fff0}'..='\u{fffb}',
+        '\u{13430}'..='\u{1345f}',
         '\u{1bca0}'..='\u{1bca3}',
+        '\u{1d159}'..='\u{1d159}',
         '\u{1d173}'..='\u{1d17a}',
         '\u{e0000}'..='\u{e0fff}',
     ];
@@ -143,7 +154,9 @@ mod tests {
 
     #[test]
     fn x5_a_quotation_ends_at_its_end() {
-        assert_eq!(Foreign::new("a «b» c\n").quoted(), "«a ‹b› c\\n»");
+        assert_eq!(Foreign::new("https://{dc}.example.com/a_b").named(), "https://{dc}.example.com/a_b");
+        assert_eq!(Foreign::new("5). next: run").named(), "«5). next: run»");
+        assert_eq!(Foreign::new("a «b» c\n").quoted(), "«a <b> c\\n»");
     }
 
     #[test]

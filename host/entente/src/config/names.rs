@@ -56,17 +56,24 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
+/// How many names another one is compared with.
+const COMPARED: usize = 200;
+
 /// A suggestion «there is: HelloWorld»: the similar names, or all, or that there is none.
 pub(crate) fn known<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -> String {
     let all: Vec<&str> = there.into_iter().collect();
     if all.is_empty() {
         return "there is none yet".to_owned();
     }
-    let near = near(name, &all);
+    // Comparing takes the product of the lengths; names are no longer, and nobody has so many.
+    let near = if name.len() > LONGEST || all.len() > COMPARED { Vec::new() } else { near(name, &all) };
     let (listed, rest) = if near.is_empty() {
-        (all.iter().take(LISTED).copied().collect(), all.len().saturating_sub(LISTED))
+        (
+            all.iter().take(LISTED).map(|name| cut(name, LONGEST)).collect::<Vec<_>>(),
+            all.len().saturating_sub(LISTED),
+        )
     } else {
-        (near, 0)
+        (near.into_iter().map(str::to_owned).collect(), 0)
     };
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
     format!("there is: {}{more}", listed.join(", "))
@@ -78,6 +85,7 @@ fn near<'a>(name: &str, all: &[&'a str]) -> Vec<&'a str> {
     let allowed = (wanted.chars().count() / 3).max(1);
     let mut found: Vec<(usize, &str)> = all
         .iter()
+        .filter(|there| there.len() <= LONGEST)
         .map(|there| (distance(&wanted, &there.to_lowercase()), *there))
         .filter(|(away, _)| *away <= allowed)
         .collect();

@@ -167,6 +167,11 @@ impl Book {
         Ok(())
     }
 
+    /// Whether it can be opened for writing.
+    pub(super) fn try_to_open(&self) -> io::Result<()> {
+        self.open().map(drop)
+    }
+
     fn open(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);

@@ -51,6 +51,8 @@ struct Books {
 struct State {
     /// Denials by book and kind.
     denials: HashMap<(PathBuf, String), Denials>,
+    /// Books that could be opened for writing.
+    opened: HashSet<PathBuf>,
     /// Books that could not be written, so that this is reported once.
     failed: HashSet<PathBuf>,
     /// Calls that left the host and that their books could not take yet: no other leaves before they are written.
@@ -245,7 +247,9 @@ impl Audit for PluginFiles {
 
     fn can_be_recorded(&self, integration: &str) -> bool {
         let book = self.books.book(integration, SENT);
-        self.books.write_unwritten(&mut self.books.state(), &book, self.keep)
+        let mut state = self.books.state();
+        self.books.can_be_opened(&mut state, &book)
+            && self.books.write_unwritten(&mut state, &book, self.keep)
     }
 
     fn log(&self, line: &LogLine<'_>) {
@@ -277,6 +281,20 @@ impl Books {
         if unwritten.len() < UNWRITTEN {
             unwritten.push(entry);
         }
+    }
+
+    /// Whether a book that nothing was written to yet can be opened.
+    fn can_be_opened(&self, state: &mut State, book: &Book) -> bool {
+        if state.opened.contains(book.path()) {
+            return true;
+        }
+        let folder = book.path().parent().unwrap_or(&self.folder);
+        let opened = make_folder(folder).and_then(|()| book.try_to_open());
+        match &opened {
+            Ok(()) => drop(state.opened.insert(book.path().to_owned())),
+            Err(error) => self.tell(state, book, error),
+        }
+        opened.is_ok()
     }
 
     /// Writes the calls that a book could not take before. Returns whether none is left.
@@ -353,13 +371,16 @@ impl Books {
         };
         match &written {
             Ok(()) => drop(state.failed.remove(book.path())),
-            Err(error) => {
-                if state.failed.insert(book.path().to_owned()) {
-                    tracing::warn!(file = %book.path().display(), %error, "what a plugin does cannot be written down; is the disk full?");
-                }
-            }
+            Err(error) => self.tell(state, book, error),
         }
         written.is_ok()
+    }
+
+    /// Tells the operator, once, that a book cannot be written.
+    fn tell(&self, state: &mut State, book: &Book, error: &io::Error) {
+        if state.failed.insert(book.path().to_owned()) {
+            tracing::warn!(file = %book.path().display(), %error, "what a plugin does cannot be written down; is the disk full?");
+        }
     }
 
     /// Once a day, and first of all, looks through all books for what is too old.
@@ -601,6 +622,8 @@ mod tests {
         files.http(&call("shop", "/v1/third"));
         assert!(!files.can_be_recorded("shop"));
         assert!(files.can_be_recorded("crm"), "another book is in order");
+        let new = PluginFiles::new(folder.path(), At::second(0));
+        assert!(!new.can_be_recorded("shop"), "also the first call of a process");
         fs::remove_dir(&book).unwrap();
         fs::rename(&away, &book).unwrap();
         assert!(files.can_be_recorded("shop"));

@@ -48,7 +48,7 @@ pub struct RecordName {
 
 impl fmt::Display for RecordName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Foreign::new(self.to_data()))
+        f.write_str(&Foreign::new(self.to_data()).named())
     }
 }
 

@@ -3,7 +3,8 @@
 use super::archive::{self, ArchiveError};
 use super::export::blocking;
 use super::{Tenant, TenantError};
-use crate::config::{ConfigError, Home, SealingKey, SecretText};
+use crate::config::{ConfigError, Home, SealingKey, SecretText, is_digest};
+use entente_core::Foreign;
 use entente_sqlite::{SqliteLedger, Store, StoreError};
 use serde::Serialize;
 use std::path::Path;
@@ -60,6 +61,10 @@ pub(crate) async fn restore(
     let key = SealingKey::find(home, key.as_ref().map(SecretText::reveal))?;
     let configuration = Tenant::configuration_over(store, home.clone(), tenant);
     for plugin in configuration.plugins().await? {
+        if !is_digest(&plugin.digest) {
+            let digest = Foreign::new(&plugin.digest).cut(100);
+            return Err(wrong(ArchiveError::Database(format!("'{digest}' is no digest of a component"))));
+        }
         if !unpacked.components.contains_key(&plugin.digest) {
             return Err(wrong(ArchiveError::Damaged(format!("the component {} is missing", plugin.digest))));
         }
@@ -133,7 +138,7 @@ mod tests {
             ),
             (
                 "INSERT INTO plugin VALUES ('p', '0123', 1, NULL, '', 0, 1)",
-                "it is not what was exported: the component 0123 is missing; take another copy",
+                "its database cannot be taken: '0123' is no digest of a component",
             ),
         ] {
             let folder = tempfile::tempdir().unwrap();

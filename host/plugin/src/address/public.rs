@@ -15,8 +15,24 @@ pub(crate) fn not_public(address: IpAddr) -> Option<&'static str> {
 /// `localhost` (RFC 6761), `local` (RFC 6762), `home.arpa` (RFC 8375), `internal` (ICANN, 2024), and those that are used so without
 /// having been set apart. A name without a dot is looked up in the network of the machine.
 pub(crate) fn name_not_public(name: &str) -> Option<&'static str> {
-    const PRIVATE: [&str; 8] =
-        ["internal", "local", "home.arpa", "lan", "home", "corp", "intranet", "private"];
+    const PRIVATE: [&str; 16] = [
+        "internal",
+        "local",
+        "home.arpa",
+        "lan",
+        "home",
+        "corp",
+        "intranet",
+        "private",
+        "localdomain",
+        "test",
+        "invalid",
+        "onion",
+        "alt",
+        "svc",
+        "consul",
+        "in-addr.arpa",
+    ];
     let is_below =
         |suffix: &str| name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     match name {

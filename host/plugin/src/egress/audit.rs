@@ -115,11 +115,11 @@ pub(crate) struct AuditEntry {
 }
 
 impl AuditEntry {
-    pub(crate) fn new(audit: &AuditContext, method: &http::Method) -> Self {
+    pub(crate) fn new(audit: &AuditContext, method: &http::Method, scrubber: Option<&Scrubber>) -> Self {
         Self {
             audit: audit.clone(),
             // A method is arbitrary text.
-            method: crate::text::clean(method.as_str(), 20),
+            method: crate::text::clean(&masked(scrubber, method.as_str()), 20),
             to: String::new(),
             path: String::new(),
             status: None,
@@ -138,10 +138,8 @@ impl AuditEntry {
         let host = crate::text::clean(url.host_str().unwrap_or_default(), 255);
         let port = url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
         self.to = format!("{}://{host}{port}", crate::text::clean(url.scheme(), 20));
-        self.path = words(url.path());
-        if let Some(scrubber) = scrubber {
-            self.to = scrubber.text(std::mem::take(&mut self.to));
-        }
+        self.path = words(&masked(scrubber, url.path()));
+        self.to = masked(scrubber, &self.to);
     }
 
     pub(crate) fn denied(&mut self, by: &'static str) {
@@ -210,6 +208,14 @@ impl Drop for AuditEntry {
     }
 }
 
+/// A text without secrets.
+fn masked(scrubber: Option<&Scrubber>, text: &str) -> String {
+    match scrubber {
+        Some(scrubber) => scrubber.text(text.to_owned()),
+        None => text.to_owned(),
+    }
+}
+
 /// Redacts a path: words and version numbers stay, every other segment becomes a star.
 fn words(path: &str) -> String {
     const PARTS: usize = 8;
@@ -269,7 +275,7 @@ mod tests {
             integration: "i".into(),
             plugin: "p".into(),
         };
-        let mut entry = AuditEntry::new(&audit, &http::Method::GET);
+        let mut entry = AuditEntry::new(&audit, &http::Method::GET, None);
         entry.failed(&wasmtime_wasi_http::Error::InternalError(Some("with a secret".to_owned())));
         assert_eq!(entry.error.as_deref(), Some("internal-error"));
         entry.failed(&wasmtime_wasi_http::Error::HttpRequestDenied);

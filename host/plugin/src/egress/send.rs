@@ -299,7 +299,8 @@ impl Egress {
         if self.requests > limits.http_requests {
             // Only the first request over the limit is logged, so that the others do not flood the audit log.
             if self.requests == limits.http_requests + 1 {
-                let mut entry = AuditEntry::new(&self.channel.audit, request.method());
+                let mut entry =
+                    AuditEntry::new(&self.channel.audit, request.method(), self.channel.scrubber.as_ref());
                 if let Ok(url) = Url::parse(&request.uri().to_string()) {
                     entry.goes_to(&url, self.channel.scrubber.as_ref());
                 }
@@ -309,7 +310,8 @@ impl Egress {
             self.notices.add(Notice::Limit(limits.http_requests(Some(self.requests))));
             return Err(Error::ConnectionLimitReached);
         }
-        let mut entry = AuditEntry::new(&self.channel.audit, request.method());
+        let mut entry =
+            AuditEntry::new(&self.channel.audit, request.method(), self.channel.scrubber.as_ref());
         match self.check(request, options, &mut entry) {
             Ok(checked) => Ok(checked(entry)),
             Err(error) => {
@@ -792,7 +794,8 @@ mod tests {
 
     #[tokio::test]
     async fn x7_what_a_plugin_has_found_out_is_masked_where_operators_read_it() {
-        const FOUND: &str = "4f81d2c95b7e1234";
+        // Also a word of a path, and a method.
+        const FOUND: &str = "correcthorsebattery";
         let account = Arc::new(TenantAccount::new("acme", &Limits::default()));
         let egress = egress(vec![], &[FOUND], account);
         let channel = Arc::clone(egress.channel());
@@ -800,9 +803,13 @@ mod tests {
         // Cut within the secret.
         log.line(tracing::Level::WARN, &format!("{}{FOUND}", "x".repeat(1010)), &[]);
         log.line(tracing::Level::WARN, "short", &[("found".to_owned(), FOUND.to_owned())]);
-        let mut entry = AuditEntry::new(&channel.audit, &Method::GET);
+        let mut entry = AuditEntry::new(
+            &channel.audit,
+            &Method::from_bytes(FOUND.as_bytes()).unwrap(),
+            channel.scrubber.as_ref(),
+        );
         entry.goes_to(
-            &Url::parse(&format!("https://{FOUND}.example.com/{FOUND}")).unwrap(),
+            &Url::parse(&format!("https://{FOUND}.example.com/v1/{FOUND}")).unwrap(),
             channel.scrubber.as_ref(),
         );
         drop(entry);

@@ -80,7 +80,7 @@ impl Failure {
     ) -> ExchangeError {
         let integration = &channel.integration;
         let error = match self {
-            Failure::Plugin(error) => plugin_error(error, limits),
+            Failure::Plugin(error) => plugin_error(error, limits, channel.scrubber.as_ref()),
             Failure::Refused(Refused::Invalid(reason)) => ExchangeError::new(
                 codes::INVALID_ANSWER,
                 format!(
@@ -121,14 +121,19 @@ impl Failure {
 
 /// The plugin's own text, truncated and escaped. Codes for limits and traps are the host's alone, so a
 /// plugin's claim to one is ignored.
-fn plugin_error(error: PluginError, limits: &Limits) -> ExchangeError {
-    let code = clean(&error.code, 100);
+fn plugin_error(error: PluginError, limits: &Limits, scrubber: Option<&Scrubber>) -> ExchangeError {
+    // Secrets are masked before a text is cut, since a part of one would not be found.
+    let masked = |text: String| match scrubber {
+        Some(scrubber) => scrubber.text(text),
+        None => text,
+    };
+    let code = clean(&masked(error.code), 100);
     let code = match code.as_str() {
         codes::LIMIT | codes::TRAP | codes::STORE => format!("plugin-{code}"),
         "" => codes::INVALID_ANSWER.to_owned(),
         _ => code,
     };
-    let (reason, said) = match clean(&error.reason, limits.reason_bytes) {
+    let (reason, said) = match clean(&masked(error.reason), limits.reason_bytes) {
         none if none.is_empty() => ("the plugin gave no reason".to_owned(), None),
         said => (String::new(), Some(Box::new(said.into()))),
     };

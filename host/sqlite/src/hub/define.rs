@@ -8,7 +8,8 @@ use super::schema::{FieldDefinition, LONGEST_NAME, ObjectSchema, Schema, no_such
 use crate::store::{Session, StoreError};
 use entente_core::Kind;
 use rusqlite::{Connection, params};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// Reserved field names.
 const RESERVED: [&str; 3] = ["id", "object", "changed"];
@@ -135,12 +136,16 @@ impl<'c> Definer<'c> {
         }
         store_field(connection, object, field)?;
         self.changed = true;
-        let changed = ObjectSchema::load(connection, object.name())?;
-        self.fields += changed.fields.len() - object.fields.len();
-        if keys_change {
-            records::rebuild_keys(connection, &changed, changed.require(&field.name)?)?;
+        let before = object.fields.len();
+        // Nobody else has the schema, so that nothing is copied.
+        if let Some(object) = Arc::get_mut(&mut self.schema.objects[index]) {
+            object.take_field(connection, &field.name)?;
         }
-        self.schema.objects[index] = changed.into();
+        let object = &self.schema.objects[index];
+        self.fields += object.fields.len() - before;
+        if keys_change {
+            records::rebuild_keys(connection, object, object.require(&field.name)?)?;
+        }
         Ok(())
     }
 
@@ -204,8 +209,9 @@ fn check_field(
     if field.choices.len() > MOST_CHOICES {
         return Err(wrong(object, field, format!("a field has at most {MOST_CHOICES} choices")));
     }
-    for (n, (value, _)) in field.choices.iter().enumerate() {
-        if value.is_empty() || field.choices[..n].iter().any(|(other, _)| other == value) {
+    let mut listed = HashSet::new();
+    for (value, _) in &field.choices {
+        if value.is_empty() || !listed.insert(value) {
             return Err(wrong(object, field, format!("the choice '{value}' is empty or listed twice")));
         }
     }

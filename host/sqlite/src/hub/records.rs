@@ -3,6 +3,7 @@
 use super::data::{Fields, Stamp, Stored, decode, encode};
 use super::error::HubError;
 use super::schema::ObjectSchema;
+use crate::store::StoreError;
 use entente_core::{Timestamp, Value, canonical_identifier};
 use entente_sync::FieldTime;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -142,9 +143,15 @@ pub(super) struct Batch<'c> {
 
 impl<'c> Batch<'c> {
     pub(super) fn open(connection: &'c Connection, source: i64, run: i64) -> Result<Self, HubError> {
-        let (seq, record) = connection
+        let (seq, record): (i64, i64) = connection
             .prepare_cached("SELECT seq, record FROM hub_counter")?
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        // Far from the end, so that no batch counts beyond it: a restored database may hold anything.
+        if [seq, record].iter().any(|counter| !(0..=i64::MAX / 2).contains(counter)) {
+            let why =
+                format!("{seq} changes and {record} records are no numbers that this program counts to");
+            return Err(StoreError::Corrupt { what: "the counters of the hub".to_owned(), why }.into());
+        }
         Ok(Self { connection, source, run, seq, record })
     }
 

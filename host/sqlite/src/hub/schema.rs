@@ -4,7 +4,7 @@ use super::error::HubError;
 use crate::store::StoreError;
 use entente_core::{Carrier, Foreign, Kind};
 use entente_sync::{ChangeTimes, Description, Feature, Field, Object};
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -199,10 +199,25 @@ impl ObjectSchema {
 
     fn of(connection: &Connection, row: &Row<'_>) -> Result<Self, HubError> {
         let number: i64 = row.get(0)?;
-        let (numbers, fields) = fields(connection, number)?;
+        let (numbers, fields) = fields(connection, number, None)?;
         let definition =
             ObjectDefinition { name: row.get(1)?, label: row.get(2)?, builtin: row.get(3)?, fields };
         Ok(Self { number, definition, fields: numbers })
+    }
+
+    /// Takes over a field as it is stored now.
+    pub(super) fn take_field(&mut self, connection: &Connection, field: &str) -> Result<(), HubError> {
+        let (numbers, fields) = fields(connection, self.number, Some(field))?;
+        for (number, field) in numbers.into_iter().zip(fields) {
+            match self.index(&field.name) {
+                Some(index) => self.definition.fields[index] = field,
+                None => {
+                    self.fields.push(number);
+                    self.definition.fields.push(field);
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn name(&self) -> &str {
@@ -275,12 +290,17 @@ impl Schema {
     }
 }
 
-fn fields(connection: &Connection, object: i64) -> Result<(Vec<i64>, Vec<FieldDefinition>), HubError> {
+/// The fields of an object with their numbers, or one of them.
+fn fields(
+    connection: &Connection,
+    object: i64,
+    field: Option<&str>,
+) -> Result<(Vec<i64>, Vec<FieldDefinition>), HubError> {
     let mut statement = connection.prepare_cached(
         "SELECT number, name, label, kind, required, identifier, set_like, targets, choices, max_length, builtin
-         FROM hub_field WHERE object = ?1 ORDER BY number",
+         FROM hub_field WHERE object = ?1 AND (?2 IS NULL OR name = ?2) ORDER BY number",
     )?;
-    let mut rows = statement.query([object])?;
+    let mut rows = statement.query(params![object, field])?;
     let (mut numbers, mut fields) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         let name: String = row.get(1)?;

@@ -53,9 +53,11 @@ pub(super) fn decode_reason<T: for<'a> Deserialize<'a>>(
     data: Option<&str>,
 ) -> Result<Option<T>, StoreError> {
     let Some(code) = code else { return Ok(None) };
+    // As a text, so that nothing in it ends the name.
+    let code = encode("reason", &code)?;
     match data {
-        None => decode("reason", &format!(r#""{code}""#)),
-        Some(data) => decode("reason", &format!(r#"{{"{code}":{data}}}"#)),
+        None => decode("reason", &code),
+        Some(data) => decode("reason", &format!("{{{code}:{data}}}")),
     }
     .map(Some)
 }

@@ -72,6 +72,10 @@ impl Store {
         if found != "ok" {
             return Err(foreign(format!("it is damaged: {}", Foreign::new(found).cut(300))));
         }
+        let dangling = connection.prepare("PRAGMA foreign_key_check").and_then(|mut check| check.exists([]));
+        if dangling.map_err(strange)? {
+            return Err(foreign("rows of it refer to rows that are not there".to_owned()));
+        }
         texts::take_in(&connection).map_err(strange)?.map_or(Ok(()), |why| Err(foreign(why)))
     }
 }

@@ -28,7 +28,7 @@ const NAMES: [&str; 14] = [
 
 /// The columns that hold what somebody said: values, ids, tokens. In their JSON only the keys are ours.
 const SAID: &[(&str, &[&str])] = &[
-    ("change", &["key", "record", "fields", "ticket"]),
+    ("change", &["key", "record", "ticket"]),
     ("conflict", &["left_value", "right_value", "ruling"]),
     ("hub_key", &["canonical"]),
     ("hub_record", &["data", "stamps"]),
@@ -53,23 +53,40 @@ const SAID: &[(&str, &[&str])] = &[
     ("state", &["key"]),
 ];
 
-/// The keys of JSON, in all other columns, under which somebody's words or values stand.
-const SAID_KEYS: [&str; 17] = [
-    "choices", "code", "constant", "contains", "default", "id", "ids", "is", "not", "now", "planned", "said",
-    "text", "value", "values", "settings", "options",
+/// The keys of JSON, in all other columns, under which somebody's words or values stand: a text, or lists of texts. An object
+/// under them has keys of its own, since some of our keys are names that somebody gave.
+const SAID_KEYS: [&str; 20] = [
+    "b", "choices", "code", "constant", "contains", "default", "f", "id", "ids", "is", "not", "now", "o",
+    "options", "planned", "said", "text", "v", "value", "values",
+];
+
+/// The columns of JSON. One that this parser cannot read whole is no column of ours: the reader of a type passes over what it
+/// does not know, and would find what was not cleaned.
+const JSON: &[(&str, &[&str])] = &[
+    ("change", &["fields", "reason_data"]),
+    ("conflict", &["left_value", "reason_data", "right_value", "ruling"]),
+    ("custom_definition", &["definition"]),
+    ("hub_field", &["choices", "targets"]),
+    ("hub_record", &["data", "stamps"]),
+    ("integration", &["grants", "settings"]),
+    ("integration_health", &["remedies"]),
+    ("integration_previous", &["grants"]),
+    ("known_schema", &["description"]),
+    ("pair", &["agreed", "differing", "left_keys", "left_seen", "reason_data", "right_keys", "right_seen"]),
+    ("progress", &["place"]),
+    ("run", &["counts", "notices", "options", "remedies"]),
+    ("sync_definition", &["definition"]),
+    ("trust", &["trust"]),
 ];
 
 /// Takes what acts on a terminal out of all texts of a database that are printed as they are, in its own form
 /// ([`Foreign`]). Returns what is wrong where a name has it: what a name names could not be found any more.
 pub(super) fn take_in(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    for (function, clean) in
-        [("entente_shown", shown as fn(&str) -> Option<String>), ("entente_shown_keys", shown_keys)]
-    {
-        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-        connection.create_scalar_function(function, 1, flags, move |context| {
-            Ok(clean(context.get_raw(0).as_str()?))
-        })?;
-    }
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("entente_shown", 3, flags, |context| {
+        let (text, keys_only, json) = (context.get_raw(0).as_str()?, context.get(1)?, context.get(2)?);
+        cleaned(text, keys_only, json).map_err(|error| rusqlite::Error::UserFunctionError(error.into()))
+    })?;
     for (table, column) in columns(connection)? {
         if NAMES.contains(&column.as_str()) {
             if let Some(name) = bad_name(connection, &table, &column)? {
@@ -78,15 +95,18 @@ pub(super) fn take_in(connection: &Connection) -> rusqlite::Result<Option<String
             }
             continue;
         }
-        let said = SAID.iter().any(|(of, columns)| *of == table && columns.contains(&column.as_str()));
-        let function = if said { "entente_shown_keys" } else { "entente_shown" };
-        connection.execute(
-            &format!(
-                "UPDATE \"{table}\" SET \"{column}\" = {function}(\"{column}\")
-                 WHERE typeof(\"{column}\") = 'text' AND {function}(\"{column}\") IS NOT NULL"
-            ),
-            [],
-        )?;
+        let is_of = |list: &[(&str, &[&str])]| {
+            list.iter().any(|(of, columns)| *of == table && columns.contains(&column.as_str()))
+        };
+        let shown = format!("entente_shown(\"{column}\", {}, {})", is_of(SAID), is_of(JSON));
+        let update = format!(
+            "UPDATE \"{table}\" SET \"{column}\" = {shown} WHERE typeof(\"{column}\") = 'text' AND {shown} IS NOT NULL"
+        );
+        if connection.execute(&update, []).is_err() {
+            return Ok(Some(format!(
+                "its {table} holds in {column} what cannot be read, or what cannot be twice"
+            )));
+        }
     }
     Ok(None)
 }
@@ -114,27 +134,26 @@ fn bad_name(connection: &Connection, table: &str, column: &str) -> rusqlite::Res
     Ok(None)
 }
 
-/// A text as it may be printed, where that differs; of JSON, its keys and texts but for what somebody said.
-fn shown(text: &str) -> Option<String> {
-    cleaned(text, false)
-}
-
-/// JSON with keys as they may be printed, where that differs. What is none is left as it is.
-fn shown_keys(text: &str) -> Option<String> {
-    cleaned(text, true)
-}
-
-fn cleaned(text: &str, keys_only: bool) -> Option<String> {
-    // Of JSON, only what has an escape can hold a control character, and only what has a bracket has keys.
+/// A text as it may be printed, where that differs: of JSON its keys, and its texts but for what somebody said (`keys_only`: all of
+/// them are).
+///
+/// # Errors
+/// Where it should be JSON and is none.
+fn cleaned(text: &str, keys_only: bool, json: bool) -> Result<Option<String>, serde_json::Error> {
+    // Of JSON, only what has an escape can hold a control character.
     if !text.contains(|c| c == '\\' || acts_on_a_terminal(c)) {
-        return None;
+        return Ok(None);
     }
     let shown = match serde_json::from_str::<Value>(text) {
-        Ok(mut json) => clean(&mut json, keys_only).then(|| json.to_string())?,
-        Err(_) if keys_only => return None,
+        Ok(mut value) => match clean(&mut value, keys_only) {
+            true => value.to_string(),
+            false => return Ok(None),
+        },
+        Err(error) if json => return Err(error),
+        Err(_) if keys_only => return Ok(None),
         Err(_) => Foreign::new(text).to_string(),
     };
-    (shown != text).then_some(shown)
+    Ok((shown != text).then_some(shown))
 }
 
 /// Cleans a JSON document. Returns whether anything has changed. The parser bounds how deep it is.
@@ -154,7 +173,8 @@ fn clean(json: &mut Value, keys_only: bool) -> bool {
                 map.insert(Foreign::new(key).to_string(), value);
             }
             map.iter_mut().fold(changed, |changed, (key, value)| {
-                clean(value, keys_only || SAID_KEYS.contains(&key.as_str())) | changed
+                let said = !value.is_object() && SAID_KEYS.contains(&key.as_str());
+                clean(value, keys_only || said) | changed
             })
         }
         _ => false,
@@ -173,22 +193,33 @@ mod tests {
             (r#"{"contact":{"read":1}}"#, None, None),
             (r#"{"a\nb":1}"#, Some(r#"{"a\\nb":1}"#), Some(r#"{"a\\nb":1}"#)),
             (r#"{"object":"a\nb"}"#, Some(r#"{"object":"a\\nb"}"#), None),
-            (r#"{"said":{"text":"a\nb","object":"a\nb"}}"#, None, None),
+            (r#"{"said":{"text":"a\nb"}}"#, None, None),
+            (r#"{"id":{"object":"a\nb"}}"#, Some(r#"{"id":{"object":"a\\nb"}}"#), None),
+            (r#"{"values":[["a\nb","c"]]}"#, None, None),
             (r#"["a\u001bb",{"id":"a\nb"}]"#, Some(r#"["a\\u{1b}b",{"id":"a\nb"}]"#), None),
             (
                 r#"{"is":{"a\nb":"c\nd"}}"#,
-                Some(r#"{"is":{"a\\nb":"c\nd"}}"#),
+                Some(r#"{"is":{"a\\nb":"c\\nd"}}"#),
                 Some(r#"{"is":{"a\\nb":"c\nd"}}"#),
             ),
             ("\"a\u{202e}\"", Some("\"a\\\\u{202e}\""), None),
         ] {
-            assert_eq!(super::shown(text).as_deref(), shown, "{text}");
-            assert_eq!(shown_keys(text).as_deref(), keys, "{text}");
+            assert_eq!(cleaned(text, false, false).unwrap().as_deref(), shown, "{text}");
+            assert_eq!(cleaned(text, true, false).unwrap().as_deref(), keys, "{text}");
         }
         // What is cleaned is clean.
         for text in ["a\n\u{1b}b", r#"{"a\nb":["c\td"]}"#] {
-            let once = super::shown(text).unwrap();
-            assert_eq!(super::shown(&once), None, "{once}");
+            let once = cleaned(text, false, false).unwrap().unwrap();
+            assert_eq!(cleaned(&once, false, false).unwrap(), None, "{once}");
+        }
+        // What a reader would pass over hides nothing.
+        let deep = format!(r#"{{"zz":{}{},"object":"a\u000aFORGED"}}"#, "[".repeat(200), "]".repeat(200));
+        let joined = r#"1},"z":{"object":"a\u000aFORGED""#;
+        for hidden in [r#"{"object":"a\u000aFORGED","zz":1e999}"#, &deep, joined] {
+            assert!(
+                cleaned(hidden, false, true).is_err() && cleaned(hidden, true, true).is_err(),
+                "{hidden}"
+            );
         }
     }
 

@@ -8,6 +8,7 @@ use crate::config::file::value;
 use crate::config::file::words::{SideWords, direction_word, only, towards};
 use crate::config::names::{HUB, exchange, known};
 use entente_core::{Compatibility, Kind, Value};
+use entente_sqlite::MOST_CHOICES;
 use entente_sync::{
     Blanks, Direction, Drift, Feature, Field, FieldMapping, FieldTerms, Object, Side, Sides, Slot,
     Unresolved, WriteRule,
@@ -307,6 +308,14 @@ fn check_values(
     };
     if pairs.is_empty() {
         found.problem(&span, part, "values is empty; leave it out");
+    }
+    if pairs.len() > MOST_CHOICES {
+        found.problem(
+            &span,
+            part,
+            format!("values has {} pairs, and there are at most {MOST_CHOICES}", pairs.len()),
+        );
+        return Vec::new();
     }
     let mut values: Vec<(Value, Value)> = Vec::new();
     for (left, right) in pairs {

@@ -108,6 +108,9 @@ fn check_object(
     }
     let mut fields: Vec<FieldMapping> = Vec::new();
     for one in &listed {
+        if found.is_full() {
+            break;
+        }
         let Some(mut mapping) = field::check_field(one, sides, objects, part, found) else {
             continue;
         };

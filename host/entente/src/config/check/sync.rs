@@ -128,6 +128,11 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// Whether no more problems are told, so that looking for them can end.
+    pub(crate) fn is_full(&self) -> bool {
+        self.problems.len() > MOST_PROBLEMS
+    }
+
     pub(crate) fn notice(&mut self, span: &Range<usize>, part: &str, message: impl Into<String>) {
         self.notice_with(span, part, message, []);
     }
@@ -166,6 +171,9 @@ pub(crate) fn check_with(
     let mut hub = descriptions.get(HUB).cloned().unwrap_or_default();
     if fits(file, found) {
         for (name, entry) in &file.object {
+            if found.is_full() {
+                break;
+            }
             check_custom(name, entry, &mut hub, stored, found, &mut checked);
         }
     }
@@ -179,6 +187,9 @@ pub(crate) fn check_with(
         .map(|sync| (sync.relation.clone(), sync.name.clone(), sync.exchanges.clone()))
         .collect();
     for (name, entry) in &file.sync {
+        if found.is_full() {
+            break;
+        }
         if let Some(sync) = check_sync(name, entry, &descriptions, manuals, stored, found, &mut relations) {
             checked.syncs.push(SyncDraft(sync));
         }
@@ -246,6 +257,9 @@ fn check_custom(
         );
     }
     for (name, entry) in &entry.field {
+        if found.is_full() {
+            break;
+        }
         let part = format!("{part}, field {}", name.get_ref());
         let field = custom_field(name, entry, &part, hub, found);
         let there = hub.object(object).and_then(|there| there.field(name.get_ref()));
@@ -289,6 +303,9 @@ fn custom_field(
         );
     }
     for target in &entry.targets {
+        if found.is_full() {
+            break;
+        }
         if !linking {
             found.problem(
                 &target.span(),

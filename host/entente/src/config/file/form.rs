@@ -347,7 +347,7 @@ impl Lines {
 fn plain(message: &str) -> String {
     match message.trim_end() {
         "wanted string or table" => "a text is wanted here".to_owned(),
-        message => message.replace('\n', "; "),
+        message => entente_core::Foreign::new(message.replace('\n', "; ")).cut(1000),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{MOST_ASKS, ManifestError};
 use crate::text::clean;
+use entente_core::Foreign;
 use entente_sync::{Feature, Object};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -93,11 +94,11 @@ impl ObjectAsk {
     pub(super) fn words(&self) -> String {
         let list = |fields: &[String]| match fields {
             fields if Self::named(fields, EVERY) => "every field".to_owned(),
-            fields => fields.join(", "),
+            fields => fields.iter().map(|field| Foreign::new(field).named()).collect::<Vec<_>>().join(", "),
         };
         let object = match self.name.as_str() {
             EVERY => "every object".to_owned(),
-            name => format!("the object {name}"),
+            name => format!("the object {}", Foreign::new(name).named()),
         };
         let (reads, writes) = (list(&self.reads), list(&self.writes));
         match (self.reads.is_empty(), self.writes.is_empty()) {
@@ -127,7 +128,15 @@ pub(super) fn more_objects(now: &[ObjectAsk], before: &[ObjectAsk]) -> Vec<Objec
             writes: every(),
             reason: "its manifest no longer names objects".to_owned(),
         }],
-        (now, before) => now.iter().filter_map(|ask| ask.more_than(before)).collect(),
+        (now, before) => {
+            // What was named and is no more may come under the entry for every object, which says more of it.
+            let unnamed =
+                before.iter().filter(|old| old.name != EVERY && !now.iter().any(|ask| ask.name == old.name));
+            let of_every =
+                |old: &ObjectAsk| Some(ObjectAsk { name: old.name.clone(), ..of(now, &old.name)?.clone() });
+            let unnamed: Vec<ObjectAsk> = unnamed.filter_map(of_every).collect();
+            now.iter().chain(&unnamed).filter_map(|ask| ask.more_than(before)).collect()
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::ManifestError;
 use crate::address::grant::HttpGrant;
 use crate::text::clean;
 use chrono::NaiveDate;
-use entente_core::Value;
+use entente_core::{Foreign, Value};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -278,6 +278,9 @@ impl SettingAsk {
 
     /// `, one of us1, us2; us1 unless set`, behind the words for the setting.
     pub(super) fn words(&self) -> String {
+        fn named(value: &SettingValue) -> String {
+            Foreign::new(value.to_string()).named()
+        }
         let mut words = String::new();
         if self.required {
             words.push_str(", which must be set");
@@ -288,14 +291,14 @@ impl SettingAsk {
                 Some(kind) => words.push_str(&format!(", {kind}")),
             }
         } else {
-            let choices: Vec<String> = self.choices.iter().map(ToString::to_string).collect();
+            let choices: Vec<String> = self.choices.iter().map(named).collect();
             words.push_str(&format!(", one of {}", choices.join(", ")));
         }
         if let Some(default) = &self.default {
-            words.push_str(&format!("; {default} unless set"));
+            words.push_str(&format!("; {} unless set", named(default)));
         }
         if let Some(example) = &self.example {
-            words.push_str(&format!("; such as {example}"));
+            words.push_str(&format!("; such as {}", named(example)));
         }
         words
     }

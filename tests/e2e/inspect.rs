@@ -59,3 +59,25 @@ fn files_that_are_no_plugins_are_told_apart_and_refused() {
     home.run(&["plugin", "inspect"]).exits(2);
     assert_eq!(home.run(&["plugin", "list", "--json"]).well().json(), json!([]));
 }
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_not_read_in_the_place_of_components_manifests_and_settings() {
+    let home = Home::new();
+    let pipe = text(&home.dir.path().join("pipe.wasm"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let module = home.file("module.wasm", b"\0asm\x01\0\0\0");
+    for file in ["/dev/zero", pipe.as_str()] {
+        for args in [
+            &["plugin", "inspect", file][..],
+            &["plugin", "install", file, "--name", "strange"],
+            &["plugin", "build", &module, "--manifest", file],
+            &["apply", file],
+        ] {
+            home.run(args).fails(1, &["cannot be read", "it is a pipe or a device; name a file"]);
+        }
+    }
+    let settings = home.file("entente.toml", format!("[integration.evil]\nplugin = \"{pipe}\"\n"));
+    home.run(&["apply", &settings]).fails(1, &["cannot be read", "it is a pipe or a device; name a file"]);
+    assert_eq!(home.run(&["plugin", "list", "--json"]).well().json(), json!([]));
+}

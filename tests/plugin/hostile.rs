@@ -244,10 +244,48 @@ async fn a_panic_is_a_crash_with_a_name() {
 
 #[tokio::test]
 async fn every_export_may_crash() {
-    let exchange = exchange(config(&[("attack", "trap"), ("where", "describe")])).await;
-    assert_eq!(exchange.describe().await.unwrap_err().code, codes::TRAP);
-    assert!(report(&exchange).await.is_ok());
-    assert!(exchange.describe().await.unwrap_err().reason.contains("crashed in describe"));
+    let query = Query {
+        object: "thing".to_owned(),
+        fields: vec!["name".to_owned()],
+        keys: vec![vec![Some(Value::text("one"))]],
+        all: true,
+    };
+    let order = order(vec![]);
+    for crashing in ["describe", "manual", "report", "execute", "collect", "find"] {
+        let exchange = exchange(config(&[("attack", "trap"), ("where", crashing)])).await;
+        // Twice, so that the call after each crash is seen, and that it crashes again.
+        for _ in 0..2 {
+            let ends = [
+                ("describe", exchange.describe().await.err()),
+                ("manual", exchange.manual().await.err()),
+                ("report", exchange.report(&request()).await.err()),
+                ("execute", exchange.execute(&order).await.err()),
+                ("collect", exchange.collect("ticket", &order).await.err()),
+                ("find", exchange.find(&query).await.err()),
+            ];
+            for (called, error) in ends {
+                let ended = error.map(|error| (error.code.clone(), in_one(error).reason));
+                match ended {
+                    Some((code, reason)) if called == crashing => {
+                        assert_eq!(code, codes::TRAP, "{called}: {reason}");
+                        assert!(reason.contains(&format!("crashed in {called}")), "{called}: {reason}");
+                    }
+                    // What it says where it is well.
+                    Some((code, _)) if called == "collect" => assert_eq!(code, codes::UNSUPPORTED),
+                    other => {
+                        assert!(other.is_none() && called != crashing, "{crashing}, {called}: {other:?}")
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_is_told_nothing_of_the_system_that_it_runs_on() {
+    assert!(std::env::vars_os().next().is_some() && std::env::args_os().next().is_some());
+    let error = fails(config(&[("attack", "system")])).await;
+    assert_eq!(error.reason, "environment [], arguments [], folder None, folders []");
 }
 
 #[tokio::test]
@@ -640,6 +678,15 @@ async fn log_lines_are_counted_cut_and_escaped() {
     let _listening = lines.listen();
     report(&exchange(config(&[("attack", "print")])).await).await.unwrap();
     assert_eq!(lines.all().iter().filter(|line| line.contains("printed: stderr line")).count(), 300);
+
+    // Short ones: 300 that it logs, and 300 that it prints.
+    let lines = Lines::default();
+    let _listening = lines.listen();
+    report(&exchange(config(&[("attack", "log-lines")])).await).await.unwrap();
+    let all = lines.all();
+    assert_eq!(all.len(), 501, "{all:?}");
+    assert!(all[499].contains("printed: stderr line"), "{}", all[499]);
+    assert!(all[500].contains("dropped=100") && all[500].contains("log-lines (500)"), "{}", all[500]);
 }
 
 #[tokio::test]

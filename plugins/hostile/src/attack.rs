@@ -21,6 +21,7 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
         }
         "http" => http(),
         "http-flood" => http_flood(),
+        "system" => Err(error("told", system())),
         "huge-error" => {
             Err(error("unavailable", "\u{1b}[31mred\u{202e}\n".to_owned() + &"x".repeat(1 << 20)))
         }
@@ -29,6 +30,13 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
             for n in 0..20_000 {
                 log::log(log::Level::Info, &format!("line {n} {}", "y".repeat(5_000)), &[]);
             }
+            Ok(())
+        }
+        "log-lines" => {
+            for n in 0..300 {
+                log::log(log::Level::Info, &format!("line {n}"), &[]);
+            }
+            print_lines(300);
             Ok(())
         }
         "log-control" => {
@@ -63,13 +71,7 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
             Ok(())
         }
         "print" => {
-            let out = wasip2::cli::stderr::get_stderr();
-            let text = "stderr line\n".repeat(300);
-            for chunk in text.as_bytes().chunks(4096) {
-                if out.blocking_write_and_flush(chunk).is_err() {
-                    break;
-                }
-            }
+            print_lines(300);
             Ok(())
         }
         "state-quota" => {
@@ -98,6 +100,28 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
         }
         _ if name.starts_with("hold-") => crate::hold::run(name),
         _ => crate::wire::run(name),
+    }
+}
+
+/// All that a program is told by the system that it runs on.
+pub(crate) fn system() -> String {
+    use wasip2::cli::environment::{get_arguments, get_environment, initial_cwd};
+    let folders = wasip2::filesystem::preopens::get_directories();
+    let folders: Vec<String> = folders.into_iter().map(|(_, path)| path).collect();
+    format!(
+        "environment {:?}, arguments {:?}, folder {:?}, folders {folders:?}",
+        get_environment(),
+        get_arguments(),
+        initial_cwd()
+    )
+}
+
+fn print_lines(count: usize) {
+    let out = wasip2::cli::stderr::get_stderr();
+    for chunk in "stderr line\n".repeat(count).as_bytes().chunks(4096) {
+        if out.blocking_write_and_flush(chunk).is_err() {
+            break;
+        }
     }
 }
 

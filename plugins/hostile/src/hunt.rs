@@ -39,7 +39,7 @@ fn ask(url: &str) -> Vec<String> {
             format!("Bearer {}", word("key")),
         ),
     ];
-    let mut got = vec![sign("sign"), sign("signing"), word("signing")];
+    let mut got = vec![crate::attack::system(), sign("sign"), sign("signing"), word("signing")];
     for (url, name, value) in requests {
         got.push(
             match fetch(

@@ -1,5 +1,5 @@
 //! A plugin that tries to break out. The setting `attack` chooses how, the setting `where` in which export
-//! (`describe`, `report` or `execute`; `report` if it is not set). Without an attack it is a small, honest
+//! (`report` if it is not set). Without an attack it is a small, honest
 //! plugin.
 
 mod attack;
@@ -75,6 +75,7 @@ impl mapping_manual::Guest for Hostile {
     }
 
     fn manual(_: Call) -> Result<mapping_manual::Proposal, Error> {
+        attack::run(&attack_in("manual"))?;
         Ok(mapping_manual::Proposal { mappings: vec![], extra: vec![] })
     }
 }
@@ -191,12 +192,14 @@ impl order_execution::Guest for Hostile {
     }
 
     fn collect(_: String, _: order_execution::Order) -> Result<order_execution::Collection, Error> {
+        attack::run(&attack_in("collect"))?;
         Err(error("unsupported", "nothing is ever deferred"))
     }
 }
 
 impl lookup::Guest for Hostile {
     fn find(query: lookup::Query) -> Result<lookup::Found, Error> {
+        attack::run(&attack_in("find"))?;
         let answers = if setting("attack") == "short-find" { 0 } else { query.keys.len() };
         // The one record that it has is called so.
         let is_it =

@@ -23,6 +23,7 @@ pub(crate) fn run(name: &str) -> Result<(), Error> {
             &[],
         )),
         "denied-flood" => denied_flood(),
+        "long-body" => told(fetch(Method::Post, &setting("url"), &[], &vec![b'x'; count()])),
         "header" => told(fetch(Method::Get, &setting("url"), &[(setting("text").as_str(), "own")], &[])),
         "two-lengths" => told(fetch(
             Method::Post,
@@ -46,6 +47,11 @@ fn told(answer: Result<Fetched, String>) -> Result<(), Error> {
         Ok(answer) => Err(error("told", format!("{} with {} bytes", answer.status, answer.body.len()))),
         Err(reason) => Err(error("unavailable", reason)),
     }
+}
+
+/// The setting `count`.
+fn count() -> usize {
+    setting("count").parse().unwrap_or_default()
 }
 
 /// Gives a handle back, and goes on with it.

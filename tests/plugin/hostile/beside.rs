@@ -467,3 +467,29 @@ async fn x8_hostile_calls_push_nothing_out_of_the_books() {
     assert!(denied.len() < 400, "and few are written: {}", denied.len());
     assert!(lines("quiet/denied.jsonl").is_empty());
 }
+
+/// Where there are fewer than three processors the program has one permit for all tenants anyway: what `workers` does there is shown
+/// by `a_tenant_computes_with_as_many_permits_as_it_has_workers`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_with_one_worker_computes_in_one_plugin_at_a_time() {
+    let limits = Limits { workers: 1, cpu_time: 300, ..Limits::default() };
+    let account = Arc::new(TenantAccount::new("acme", &limits));
+    let plugin = loaded().await;
+    let mut loops = tokio::task::JoinSet::new();
+    for _ in 0..2 {
+        let mut config = PluginConfig { account: Arc::clone(&account), ..config(&[("attack", "loop")]) };
+        config.limits = limits.clone();
+        let exchange = plugin.exchange(config);
+        loops.spawn(async move { report(&exchange).await.map(drop) });
+    }
+    let (mut ended, mut most) = (0, 0);
+    while ended < 2 {
+        most = most.max(account.used().computing);
+        if let Some(end) = loops.try_join_next() {
+            assert_eq!(end.unwrap().unwrap_err().code, codes::LIMIT);
+            ended += 1;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((most, account.used()), (1, TenantUse::default()));
+}

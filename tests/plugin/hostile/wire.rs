@@ -1,15 +1,17 @@
 //! Attacks over HTTP, and with placeholders of secrets.
 
+use super::beside::until;
 use super::{SECRET, config, exchange, fails, granted, loaded, report, short, with_secret};
 use crate::support::server::{Server, answer};
 use entente_core::Value;
-use entente_plugin::{HttpGrant, PluginConfig, Secret};
+use entente_plugin::{HttpGrant, Limits, PluginConfig, Secret, TenantAccount};
 use entente_sync::{Exchange, Remedy, codes};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn a_handle_that_was_given_back_is_gone() {
@@ -554,4 +556,90 @@ async fn a_call_that_was_given_up_while_it_waited_gives_back_what_it_had() {
     // The only concurrency permit is free again.
     assert_eq!(report(&exchange).await.unwrap_err().reason, "200 with 0 bytes: ");
     assert!(exchange.describe().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_body_has_an_end_and_nothing_of_a_longer_one_leaves() {
+    let server = Server::start(|_| answer("200 OK", &[], b"")).await;
+    let post = async |count: &str| {
+        let mut config = granted(&[("attack", "long-body"), ("count", count)], &server);
+        config.limits.http_request_bytes = 8 << 10;
+        fails(config).await
+    };
+    assert_eq!(post("8192").await.reason, "200 with 0 bytes");
+    let error = post("8193").await;
+    assert!(error.reason.contains("limit http-request-bytes of 8 KiB reached"), "{error}");
+    let [request] = &server.requests()[..] else { panic!("{error}") };
+    assert_eq!(request.split_once("\r\n\r\n").unwrap().1.len(), 8192);
+}
+
+/// A server that holds each request until it may answer, and counts those that it holds.
+struct Holding {
+    url: String,
+    held: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+    answers: Arc<Semaphore>,
+}
+
+impl Holding {
+    async fn start() -> Self {
+        let (held, most) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let answers = Arc::new(Semaphore::new(0));
+        let shared = (Arc::clone(&held), Arc::clone(&most), Arc::clone(&answers));
+        let url = server(move |mut stream| {
+            let (held, most, answers) = shared.clone();
+            async move {
+                most.fetch_max(held.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                answers.acquire().await.unwrap().forget();
+                // Before the answer, after which the next may come.
+                held.fetch_sub(1, Ordering::Relaxed);
+                let _ = stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                    .await;
+            }
+        })
+        .await;
+        Self { url, held, most, answers }
+    }
+
+    fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+}
+
+/// Integrations of one tenant that send as many requests as they may: `most` are sent at the same time, and none besides.
+async fn at_the_same_time(http_parallel: u64, tenant_http_parallel: u64, integrations: u64, most: usize) {
+    let server = Holding::start().await;
+    let limits = Limits { tenant_http_parallel, ..Limits::default() };
+    let account = Arc::new(TenantAccount::new("acme", &limits));
+    let mut runs = tokio::task::JoinSet::new();
+    for number in 0..integrations {
+        let mut config = config(&[("attack", "http-flood"), ("url", &server.url)]);
+        config.integration = format!("shop{number}");
+        config.http = vec![server.url.parse().unwrap()];
+        config.account = Arc::clone(&account);
+        (config.limits.http_parallel, config.limits.http_per_minute) = (http_parallel, 1_000_000);
+        let exchange = loaded().await.exchange(config);
+        runs.spawn(async move { report(&exchange).await.map(drop) });
+    }
+    until("as many are sent as may be", || server.held() >= most).await;
+    for _ in 0..2000 {
+        assert_eq!((server.held(), account.used().http), (most, most), "no more are sent");
+        tokio::task::yield_now().await;
+    }
+    server.answers.add_permits(1000);
+    while let Some(ended) = runs.join_next().await {
+        assert_eq!(ended.unwrap().unwrap_err().reason, "200 answers");
+    }
+    assert_eq!(server.most.load(Ordering::Relaxed), most);
+}
+
+#[tokio::test]
+async fn requests_of_an_integration_at_the_same_time_have_an_end() {
+    at_the_same_time(3, 16, 1, 3).await;
+}
+
+#[tokio::test]
+async fn requests_of_a_tenant_at_the_same_time_have_an_end() {
+    at_the_same_time(4, 5, 2, 5).await;
 }

@@ -711,5 +711,17 @@ mod tests {
             small(Limits { imports: 1, ..Limits::default() })
                 .starts_with("limit imports of 1 reached (asked for: 2)")
         );
+        // Two modules with functions that do nothing: those of all modules are counted.
+        let module = |count: u8| {
+            let functions = [vec![count], vec![0; count.into()]].concat();
+            let bodies = [vec![count], [2, 0, 0x0b].repeat(count.into())].concat();
+            let sections = [section(1, &[1, 0x60, 0, 0]), section(3, &functions), section(10, &bodies)];
+            section(1, &[b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat())
+        };
+        let bytes = [HEADER.to_vec(), module(2), module(1)].concat();
+        let functions = |functions: u64| inspect(&bytes, &Limits { functions, ..Limits::default() });
+        let refused = functions(2).unwrap_err().to_string();
+        assert!(refused.starts_with("limit functions of 2 reached (asked for: 3)"), "{refused}");
+        assert!(!functions(3).unwrap_err().to_string().contains("limit"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::compiling::Compiling;
 use super::cpu::cpu_permits;
-use super::semaphore::Flow;
+use super::semaphore::{FairSemaphore, Flow};
 use super::slots::instance_slots;
 use crate::limits::{LimitReached, Limits};
 use std::sync::Arc;
@@ -52,13 +52,17 @@ fn permits(count: u64) -> usize {
 impl TenantAccount {
     /// A new account, with the tenant's limits: `workers`, and those that begin with `tenant-`.
     pub fn new(tenant: &str, limits: &Limits) -> Self {
+        Self::computing_with(cpu_permits(), tenant, limits)
+    }
+
+    fn computing_with(permits_to_compute: &Arc<FairSemaphore>, tenant: &str, limits: &Limits) -> Self {
         Self {
             tenant: tenant.to_owned(),
             memory: AtomicU64::new(0),
             held: AtomicU64::new(0),
             http: Arc::new(Semaphore::new(permits(limits.tenant_http_parallel))),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
-            cpu: cpu_permits().flow(limits.workers),
+            cpu: permits_to_compute.flow(limits.workers),
             slots: instance_slots().flow(limits.tenant_instances),
             compiling: Compiling::new(),
             limits: limits.clone(),
@@ -124,6 +128,7 @@ impl Default for TenantAccount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn memory_is_counted_over_all_and_names_its_limit() {
@@ -136,5 +141,24 @@ mod tests {
         account.give_memory_back(6 << 20, true);
         account.give_memory_back(4 << 20, false);
         assert_eq!(account.used(), TenantUse::default());
+    }
+
+    #[tokio::test]
+    async fn a_tenant_computes_with_as_many_permits_as_it_has_workers() {
+        let four = FairSemaphore::new(4, Duration::ZERO);
+        let [acme, other] = [2, 1].map(|workers| {
+            let limits = Limits { workers, ..Limits::default() };
+            TenantAccount::computing_with(&four, "acme", &limits)
+        });
+        let _held = [acme.cpu.acquire().await, acme.cpu.acquire().await, other.cpu.acquire().await];
+        for account in [&acme, &other] {
+            let mut one_more = std::pin::pin!(account.cpu.acquire());
+            assert!(
+                futures::poll!(&mut one_more).is_pending(),
+                "one permit is free, and not for this tenant"
+            );
+        }
+        assert_eq!((acme.used().computing, other.used().computing), (2, 1));
+        assert_eq!(four.held(), 3);
     }
 }

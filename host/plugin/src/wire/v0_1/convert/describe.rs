@@ -159,3 +159,77 @@ pub(crate) fn manual(lift: &mut Lift<'_>, proposal: wit::Proposal) -> Result<Vec
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    fn field(name: &str) -> wit::Field {
+        wit::Field {
+            name: name.to_owned(),
+            label: name.to_owned(),
+            kind: "text".to_owned(),
+            features: vec![],
+            targets: vec![],
+            choices: vec![],
+            max_length: None,
+            extra: vec![],
+        }
+    }
+
+    fn object(name: &str) -> wit::Object {
+        wit::Object {
+            name: name.to_owned(),
+            label: name.to_owned(),
+            fields: vec![field("name"), field("score")],
+            change_times: "none".to_owned(),
+            precision: None,
+            features: vec![],
+            search_lag: None,
+            page_size: None,
+            order_size: None,
+            extra: vec![],
+        }
+    }
+
+    fn mapping() -> wit::ObjectMapping {
+        let pair = |name: &str| wit::FieldMapping {
+            hub: name.to_owned(),
+            remote: name.to_owned(),
+            direction: wit::Direction::Both,
+            required: false,
+            extra: vec![],
+        };
+        wit::ObjectMapping {
+            hub: "thing".to_owned(),
+            remote: "thing".to_owned(),
+            fields: vec![pair("name"), pair("score")],
+            identifiers: vec![],
+            identify_by_all: false,
+            extra: vec![],
+        }
+    }
+
+    #[test]
+    fn a_description_and_a_proposal_have_an_end() {
+        let reached = |objects, fields| {
+            let limits = Limits { objects, fields, ..Limits::default() };
+            let described =
+                wit::Description { objects: vec![object("a"), object("b")], account: None, extra: vec![] };
+            let proposed = wit::Proposal { mappings: vec![mapping(), mapping()], extra: vec![] };
+            let ends = [
+                description(&mut Lift::new(&limits, "describe"), described).err(),
+                manual(&mut Lift::new(&limits, "manual"), proposed).err(),
+            ];
+            ends.map(|refused| match refused {
+                Some(Refused::Limit(limit)) => Some((limit.name, limit.asked)),
+                None => None,
+                Some(Refused::Invalid(why)) => panic!("{why}"),
+            })
+        };
+        assert_eq!(reached(1, 2), [Some(("objects", Some(2))); 2]);
+        assert_eq!(reached(2, 1), [Some(("fields", Some(2))); 2]);
+        assert_eq!(reached(2, 2), [None; 2]);
+    }
+}

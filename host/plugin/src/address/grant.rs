@@ -184,9 +184,10 @@ impl HttpGrant {
             }
     }
 
-    /// Whether it names this address and port literally, which private addresses require.
-    pub(crate) fn names_address(&self, address: IpAddr, port: u16) -> bool {
+    /// Whether it names this scheme, address and port literally, which private addresses require.
+    pub(crate) fn names_address(&self, https: bool, address: IpAddr, port: u16) -> bool {
         self.explicit
+            && self.https == https
             && self.port == port
             && match &self.host {
                 Host::Address(granted) => *granted == address.to_canonical(),

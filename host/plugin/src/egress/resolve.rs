@@ -41,10 +41,11 @@ impl AddressDenied {
     }
 }
 
-/// A resolver for connections to one port that returns only allowed addresses. The client connects to these
+/// A resolver for connections by one scheme to one port that returns only allowed addresses. The client connects to these
 /// addresses; the name is not resolved again.
 pub(super) struct Checked {
     pub(super) hosts: Arc<Hosts>,
+    pub(super) https: bool,
     pub(super) port: u16,
     pub(super) lookup: Lookup,
     /// Permits for look-ups of the tenant. A look-up of the system cannot be cancelled: it keeps its permit, and its
@@ -55,7 +56,7 @@ pub(super) struct Checked {
 impl Checked {
     fn check(
         grants: &[HttpGrant],
-        port: u16,
+        (https, port): (bool, u16),
         name: &str,
         found: Vec<IpAddr>,
     ) -> Result<Vec<SocketAddr>, AddressDenied> {
@@ -63,7 +64,7 @@ impl Checked {
         let mut allowed = Vec::new();
         for address in found {
             match not_public(address) {
-                Some(why) if !grants.iter().any(|grant| grant.names_address(address, port)) => {
+                Some(why) if !grants.iter().any(|grant| grant.names_address(https, address, port)) => {
                     refused = Some(AddressDenied { name: name.to_owned(), address, why, port });
                 }
                 _ => allowed.push(SocketAddr::new(address, port)),
@@ -78,7 +79,8 @@ impl Checked {
 
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
-        let (hosts, port, lookup) = (Arc::clone(&self.hosts), self.port, Arc::clone(&self.lookup));
+        let (hosts, lookup) = (Arc::clone(&self.hosts), Arc::clone(&self.lookup));
+        let place_of_server = (self.https, self.port);
         let places = Arc::clone(&self.places);
         Box::pin(async move {
             let name = name.as_str().to_owned();
@@ -90,7 +92,7 @@ impl Resolve for Checked {
                 found
             });
             let found = found.await??;
-            let allowed = Self::check(&hosts.granted, port, &name, found)?;
+            let allowed = Self::check(&hosts.granted, place_of_server, &name, found)?;
             if allowed.is_empty() {
                 return Err(io::Error::new(io::ErrorKind::NotFound, format!("{name} has no address")).into());
             }
@@ -109,20 +111,34 @@ mod tests {
             |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
         let grants =
             |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<HttpGrant>>();
-        let check = |granted: &[&str], port, found: &[&str]| {
-            Checked::check(&grants(granted), port, "erp.example.com", addresses(found))
+        let check = |granted: &[&str], server: &str, found: &[&str]| {
+            let (scheme, port) = server.split_once(' ').unwrap();
+            let server = (scheme == "https", port.parse().unwrap());
+            Checked::check(&grants(granted), server, "erp.example.com", addresses(found))
         };
 
-        assert!(check(&["https://erp.example.com"], 443, &["10.0.0.1"]).is_err());
-        assert!(check(&["https://erp.example.com", "https://10.0.0.1:443"], 443, &["10.0.0.1"]).is_ok());
-        assert!(check(&["https://erp.example.com", "https://10.0.0.1:8443"], 443, &["10.0.0.1"]).is_err());
-        assert!(check(&["http://localhost:80"], 80, &["127.0.0.1", "::1"]).is_ok());
-        assert!(check(&["http://localhost:80"], 80, &["10.0.0.1"]).is_err());
-        let mixed =
-            check(&["https://*.example.com"], 443, &["127.0.0.1", "93.184.216.34", "::ffff:10.0.0.1"])
-                .unwrap();
+        assert!(check(&["https://erp.example.com"], "https 443", &["10.0.0.1"]).is_err());
+        assert!(
+            check(&["https://erp.example.com", "https://10.0.0.1:443"], "https 443", &["10.0.0.1"]).is_ok()
+        );
+        assert!(
+            check(&["https://erp.example.com", "https://10.0.0.1:8443"], "https 443", &["10.0.0.1"]).is_err()
+        );
+        let both = ["http://10.0.0.1:8443", "http://localhost:8443"];
+        for address in ["10.0.0.1", "127.0.0.1"] {
+            assert!(check(&both, "http 8443", &[address]).is_ok());
+            assert!(check(&both, "https 8443", &[address]).is_err(), "granted for another scheme");
+        }
+        assert!(check(&["http://localhost:80"], "http 80", &["127.0.0.1", "::1"]).is_ok());
+        assert!(check(&["http://localhost:80"], "http 80", &["10.0.0.1"]).is_err());
+        let mixed = check(
+            &["https://*.example.com"],
+            "https 443",
+            &["127.0.0.1", "93.184.216.34", "::ffff:10.0.0.1"],
+        )
+        .unwrap();
         assert_eq!(mixed, ["93.184.216.34:443".parse().unwrap()], "bad addresses are left out");
-        let error = check(&["https://*.example.com"], 443, &["::ffff:169.254.169.254"]).unwrap_err();
+        let error = check(&["https://*.example.com"], "https 443", &["::ffff:169.254.169.254"]).unwrap_err();
         assert!(error.to_string().contains("metadata"), "{error}");
     }
 }

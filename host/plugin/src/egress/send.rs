@@ -155,6 +155,7 @@ impl Channel {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let checked = Checked {
             hosts: Arc::clone(&self.hosts),
+            https: target.https(),
             port: target.port(),
             lookup: Arc::clone(&self.lookup),
             places: Arc::clone(&self.account.lookups),

@@ -32,9 +32,10 @@ const RESERVED: &[&str] = &[
 ];
 
 /// Headers that make another request of the one that was allowed and is in the log, at servers and proxies that heed them: another
-/// method, address or host, or another sender.
+/// method, address or host, or another sender. Those that are known; others are kept back by the manifest not listing them.
 const OF_ANOTHER: &[&str] = &[
     "x-http-method",
+    "x-original-method",
     "x-http-method-override",
     "x-method-override",
     "x-original-url",
@@ -54,6 +55,7 @@ const OF_ANOTHER: &[&str] = &[
     "cf-connecting-ip",
     "cf-connecting-ipv6",
     "fastly-client-ip",
+    "fly-client-ip",
     "x-cluster-client-ip",
     "x-azure-clientip",
     "x-azure-socketip",
@@ -62,6 +64,8 @@ const OF_ANOTHER: &[&str] = &[
     "x-remote-ip",
     "x-remote-addr",
     "x-remote-user",
+    "remote-user",
+    "x-webauth-user",
     "x-authenticated-user",
     "x-authenticated-userid",
 ];

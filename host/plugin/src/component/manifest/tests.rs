@@ -138,6 +138,10 @@ fn x17_headers_that_make_another_request_cannot_be_listed() {
         "x_original_url",
         "X-HTTP-Method-Override",
         "True-Client-IP",
+        "Remote-User",
+        "x_webauth_user",
+        "Fly-Client-IP",
+        "X-Original-Method",
         "x-forwarded-host",
         "x_real_ip",
     ] {

@@ -539,6 +539,7 @@ impl Tenant {
             holder: presence.holder(),
         };
         let end = engine.run(&definition, options).await;
+        self.books.within(&limits).flush();
         for side in [&left, &right] {
             // The run is over; its result is returned whether or not this write succeeds.
             if let Err(error) = self.note_health(side, end.is_ok()).await {

@@ -298,7 +298,7 @@ limits! {
     book_days "book-days" Count = 90, at most 3650;
         "Days that a line of a book is kept. Three months are what auditors usually ask for."
     book_kinds "book-kinds" Count = 60, at most 10_000;
-        "Kinds of calls or lines of one day that are counted apart in a book; further ones are counted together, by host. So many with the longest names fit into 8 MiB for 90 days: nothing that a plugin does pushes a day out."
+        "Kinds of calls or lines of one day that are counted apart in a book; further ones are counted together, by host. So many calls with the longest names fit into 8 MiB for 90 days: nothing that a plugin does pushes a day of calls out. Of log lines, which are longer, the oldest days go first."
     http_parallel "http-parallel" Count = 4, at most 64;
         "Requests of one integration at the same time; further ones wait."
     tenant_http_parallel "tenant-http-parallel" Count = 16, at most 1024;

@@ -4,8 +4,7 @@
 use super::{compiler, config, granted, loaded, report, request, with_secret};
 use crate::support::guests::{hostile_component, made_up_path};
 use crate::support::server::{Server, answer};
-use entente::Grants;
-use entente::{PluginFiles, Tenant};
+use entente::{ApplyOptions, File, FileInputs, Grants, PluginFiles, Tenant};
 use entente_core::Value;
 use entente_plugin::{
     Limits, LoadedPlugin, PluginConfig, PluginRuntime, RuntimeUse, TenantAccount, TenantUse,
@@ -492,4 +491,45 @@ async fn a_tenant_with_one_worker_computes_in_one_plugin_at_a_time() {
         tokio::task::yield_now().await;
     }
     assert_eq!((most, account.used()), (1, TenantUse::default()));
+}
+
+/// The hub has the plugin's object.
+const CONFIGURATION: &str = r#"
+[object.thing.field.name]
+kind = "text"
+identifier = true
+
+[integration.evil]
+plugin = "hostile"
+settings = { attack = "denied-flood", url = "http://127.0.0.1:1", elsewhere = "https://evil.example.com" }
+
+[sync.evil]
+
+[[sync.evil.object]]
+left = "thing"
+right = "thing"
+identifiers = ["name"]
+
+[sync.evil.object.fields]
+name = true
+"#;
+
+/// Who embeds the library holds a tenant open over many runs: what was counted in memory is in the books at the end of each.
+#[tokio::test]
+async fn x8_what_was_denied_in_a_run_is_written_at_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let tenant = Tenant::open(folder.path(), None, compiler()).unwrap();
+    tenant.install_plugin("hostile", &hostile_component()).await.unwrap();
+    let file = File::parse(CONFIGURATION).unwrap();
+    tenant.apply(&file, FileInputs::NONE, ApplyOptions::default()).await.unwrap();
+    for run in 1..=3 {
+        let ended = tenant.sync("evil", RunOptions::default(), &Silent, &AtomicBool::new(false)).await;
+        let error = ended.unwrap().1.error.expect("the plugin says what came of it");
+        assert!(error.to_string().contains("and 1990 denied"), "{error}");
+        let books = tenant.configuration().home().tenant_folder("default").join("books/evil");
+        let text = std::fs::read_to_string(books.join("denied.jsonl")).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let count: u64 = lines.map(|line| line["count"].as_u64().unwrap_or(1)).sum();
+        assert_eq!(count, 1991 * run, "all of them, and the tenant is still open");
+    }
 }

@@ -4,13 +4,18 @@
 //! cargo run -p entente --example embed
 
 use entente::Tenant;
-use entente::entente_plugin::{Compiler, answer_as_compiler};
+use entente::entente_plugin::{Compiler, answer_as_compiler, protect_process};
 use entente::entente_sqlite::{ImportOptions, import_csv};
 use std::error::Error;
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
+    // Before there are threads and secrets: no core dumps, no debuggers, no files that others can read. The command line does the
+    // same; the library leaves it to the program, since it is for the whole process.
+    if let Err(error) = protect_process() {
+        writeln!(stderr(), "this process could not give up all that it has no need of: {error}")?;
+    }
     // Plugins are compiled by another process: this same program, started with a word that no command has.
     if let Some(code) = answer_as_compiler(std::env::args_os()) {
         return Ok(code);

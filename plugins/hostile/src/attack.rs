@@ -9,7 +9,6 @@ use std::sync::Mutex;
 use wasip2::http::types::{Fields, Method};
 
 /// Runs the attack of this name. Attacks on the result (`bad-rows`, `huge-page`) are in the export itself.
-/// export itself.
 pub(crate) fn run(name: &str) -> Result<(), Error> {
     match name {
         "loop" => endless(),

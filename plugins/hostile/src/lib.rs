@@ -1,6 +1,5 @@
 //! A plugin that tries to break out. The setting `attack` chooses how, the setting `where` in which export
-//! (`report` if it is not set). Without an attack it is a small, honest
-//! plugin.
+//! (`report` if it is not set). Without an attack it is a small, honest plugin.
 
 mod attack;
 mod bindings;

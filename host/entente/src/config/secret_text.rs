@@ -36,6 +36,9 @@ impl SecretText {
             kinds.into_iter().filter(|kind| kind.2).map(|(name, size, _)| (name, size)).collect();
         let alphabet: u32 = kinds.iter().map(|(_, size)| size).sum();
         let each = f64::from(alphabet.max(1)).log2();
+        if self.repeats() {
+            return Some("it repeats a few characters".to_owned());
+        }
         if self
             .words_and_rest()
             .is_some_and(|(words, rest)| f64::from(words) * WORD + f64::from(rest) * each < ENOUGH)
@@ -50,25 +53,39 @@ impl SecretText {
         (different < DIFFERENT).then(|| "it repeats a few characters".to_owned())
     }
 
-    /// How many words there may be in it, six letters each, and how many other characters; `None` where there are none. A word is four or more small
-    /// letters, or such after a capital.
+    /// Whether it is a short text, twelve characters at most, several times.
+    fn repeats(&self) -> bool {
+        let text: Vec<char> = self.reveal().chars().collect();
+        (1..=text.len() / 2)
+            .filter(|length| *length <= 12 && text.len().is_multiple_of(*length))
+            .any(|length| text.chunks(length).all(|part| part == &text[..length]))
+    }
+
+    /// How many words there may be in it, six letters each, and how many other characters; `None` where there are no words. A word is
+    /// four or more letters of one case, or small ones after a capital, or a row of the keyboard; one that is there again says
+    /// nothing new.
     fn words_and_rest(&self) -> Option<(u32, u32)> {
-        let (mut words, mut rest) = (0, 0);
+        const ROWS: [&str; 4] = ["abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm"];
+        let (mut words, mut rest) = (BTreeSet::new(), 0);
         let mut letters = self.reveal().chars().peekable();
         while let Some(first) = letters.next() {
-            let mut run = u32::from(first.is_ascii_alphabetic());
-            if run > 0 {
-                while letters.next_if(char::is_ascii_lowercase).is_some() {
-                    run += 1;
-                }
+            let mut run = first.to_ascii_lowercase().to_string();
+            let capitals = first.is_ascii_uppercase() && letters.peek().is_some_and(char::is_ascii_uppercase);
+            let is_next = |c: &char| if capitals { c.is_ascii_uppercase() } else { c.is_ascii_lowercase() };
+            while first.is_ascii_alphabetic()
+                && let Some(next) = letters.next_if(is_next)
+            {
+                run.push(next.to_ascii_lowercase());
             }
-            match run {
-                0 => rest += 1,
-                1..4 => rest += run,
-                run => words += run.div_ceil(6),
+            let row = ROWS.iter().any(|row| row.contains(&run));
+            match run.len() {
+                0..4 => rest += run.len() as u32,
+                _ if row => drop(words.insert(run)),
+                _ => words
+                    .extend(run.as_bytes().chunks(6).map(|part| String::from_utf8_lossy(part).into_owned())),
             }
         }
-        (words > 0).then_some((words, rest))
+        (!words.is_empty()).then(|| (u32::try_from(words.len()).unwrap_or(u32::MAX), rest))
     }
 
     /// The plain text. It must not be written, logged or sent to a plugin.
@@ -101,6 +118,12 @@ mod tests {
             ("hunter2", Some("it is made of words")),
             ("Tr0ub4dor&", None),
             ("Summer2026!", Some("it is made of words")),
+            ("PASSWORDPASSWORD", Some("it repeats a few characters")),
+            ("passwordpasswordpassword", Some("it repeats a few characters")),
+            ("12345678901234567890", Some("it repeats a few characters")),
+            ("Password1234", Some("it is made of words")),
+            ("admin:admin-2024", Some("it is made of words")),
+            ("qwertyuiopasdfghjklzxcvbnm", None),
             ("qwhdkzlrpvnxbtfsgmcj", None),
             ("1234567890123456789", Some("it is short for digits")),
             ("correcthorsebattery", None),

@@ -12,7 +12,7 @@ use crate::egress::budget::{BudgetInMemory, CallBudget};
 use crate::egress::{Channel, ChannelContext, Hosts, Lookup, Notice, Secret, SecretGrant, Vault};
 use crate::fair::account::TenantAccount;
 use crate::limits::{LimitReached, Limits};
-use crate::wire::{Called, Functions, Refused};
+use crate::wire::{Called, Functions, Refused, Speaker};
 use async_trait::async_trait;
 use entente_core::Value;
 use entente_sync::{
@@ -219,7 +219,8 @@ impl PluginExchange {
         };
         let answered = match instance.call(kept, call).await {
             Ok(Ok(unchecked)) => {
-                let checked = unchecked(asked, &self.limits, &self.channel.integration);
+                let (integration, scrubber) = (&self.channel.integration, self.channel.scrubber.as_ref());
+                let checked = unchecked(asked, &self.limits, &Speaker { integration, scrubber });
                 checked.and_then(accept).map_err(Failure::from)
             }
             Ok(Err(error)) => Err(Failure::Plugin(error)),

@@ -1,7 +1,7 @@
 //! Validating results of plugins: what is common to all versions. Results are untrusted input; texts and names
 //! are checked and counted while they are lifted.
 
-use super::Refused;
+use super::{Refused, Speaker};
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
 
@@ -9,13 +9,32 @@ use crate::text::clean;
 pub(crate) struct Lift<'a> {
     pub(super) limits: &'a Limits,
     /// For warnings about parts that are dropped.
-    integration: &'a str,
+    speaker: Speaker<'a>,
     bytes: u64,
 }
 
 impl<'a> Lift<'a> {
+    /// Of an integration without secrets.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn new(limits: &'a Limits, integration: &'a str) -> Self {
-        Self { limits, integration, bytes: 0 }
+        Self::of(limits, Speaker { integration, scrubber: None })
+    }
+
+    pub(crate) fn of(limits: &'a Limits, speaker: Speaker<'a>) -> Self {
+        Self { limits, speaker, bytes: 0 }
+    }
+
+    /// A text that operators read. Secrets are masked before it is cut, since a part of one would not be found.
+    fn said(&self, text: &str, most: u64) -> String {
+        match self.speaker.scrubber {
+            Some(scrubber) => clean(&scrubber.text(text.to_owned()), most),
+            None => clean(text, most),
+        }
+    }
+
+    /// The code of a failure.
+    pub(super) fn code(&self, text: &str) -> String {
+        self.said(text, 100)
     }
 
     /// Counts the texts of the result.
@@ -71,10 +90,10 @@ impl<'a> Lift<'a> {
     }
 
     pub(super) fn reason(&self, text: &str) -> String {
-        clean(text, self.limits.reason_bytes)
+        self.said(text, self.limits.reason_bytes)
     }
 
     pub(super) fn warn(&self, what: &str) {
-        tracing::warn!(integration = self.integration, "the plugin's answer: {what}");
+        tracing::warn!(integration = self.speaker.integration, "the plugin's answer: {what}");
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod v0_1;
 
 use crate::component::inspect::Inspection;
 use crate::component::interface::Interface;
+use crate::egress::Scrubber;
 use crate::egress::SecretError;
 use crate::limits::{LimitReached, Limits};
 use entente_core::Value;
@@ -93,9 +94,18 @@ impl From<LimitReached> for Refused {
     }
 }
 
+/// Who gave a result.
+#[derive(Clone, Copy)]
+pub(crate) struct Speaker<'a> {
+    /// The integration.
+    pub(crate) integration: &'a str,
+    /// What looks for its secrets in texts that operators read: it may have found one out.
+    pub(crate) scrubber: Option<&'a Scrubber>,
+}
+
 /// A result that is not validated yet. It is checked against the request (`Q`) after the call has released
 /// its CPU permit, so that the host's own work is not charged to the plugin.
-pub(crate) type Unchecked<Q, T> = Box<dyn FnOnce(&Q, &Limits, &str) -> Result<T, Refused> + Send>;
+pub(crate) type Unchecked<Q, T> = Box<dyn FnOnce(&Q, &Limits, &Speaker<'_>) -> Result<T, Refused> + Send>;
 
 /// A call in progress. The outer error is a trap or a limit, after which the store is dropped.
 pub(crate) type Called<'a, Q, T> = BoxFuture<'a, WasmResult<Result<Unchecked<Q, T>, PluginError>>>;

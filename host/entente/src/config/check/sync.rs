@@ -206,7 +206,7 @@ fn fits(file: &File, found: &mut Findings<'_>) -> bool {
             found.problem(span, part, format!("it defines {there} {what}, and there are at most {most}"));
         }
     };
-    let fields = file.object.iter().map(|(_, entry)| entry.field.len()).sum();
+    let fields = file.object.values().map(|entry| entry.field.len()).sum();
     if let Some((name, _)) = file.object.iter().next() {
         let part = "the file";
         too_many(part, &name.span(), file.object.len(), MOST_OBJECTS, "objects of the hub");

@@ -5,7 +5,7 @@ use super::convert;
 use crate::component::inspect::Inspection;
 use crate::limits::Limits;
 use crate::wire::lift::Lift;
-use crate::wire::{Called, Execution, Exports, PluginError, Unchecked};
+use crate::wire::{Called, Execution, Exports, PluginError, Speaker, Unchecked};
 use entente_sync::{Collection, Description, Order, Page, ProposedMapping, Query, ReportRequest, codes};
 use futures::FutureExt;
 use std::sync::Arc;
@@ -41,8 +41,8 @@ impl<T: Send + 'static> crate::wire::Functions<T> for Functions {
     fn describe<'a>(&'a self, store: &'a mut Store<T>, _: &Limits) -> Called<'a, (), Description> {
         async move {
             Ok(match self.shelf(store)?.call_kinds(store).await? {
-                Ok(kinds) => Ok(Box::new(move |(): &(), limits: &Limits, integration: &str| {
-                    convert::description(&mut Lift::new(limits, integration), kinds)
+                Ok(kinds) => Ok(Box::new(move |(): &(), limits: &Limits, speaker: &Speaker<'_>| {
+                    convert::description(&mut Lift::of(limits, *speaker), kinds)
                 }) as Unchecked<(), Description>),
                 Err(trouble) => Err(trouble.into()),
             })
@@ -68,9 +68,11 @@ impl<T: Send + 'static> crate::wire::Functions<T> for Functions {
             let answer =
                 shelf.call_look(store, &wanted.object, &wanted.fields, from.as_deref(), most).await?;
             Ok(match answer {
-                Ok(listing) => Ok(Box::new(move |_: &ReportRequest, limits: &Limits, integration: &str| {
-                    convert::page(&mut Lift::new(limits, integration), listing, wanted, most)
-                }) as Unchecked<ReportRequest, Page>),
+                Ok(listing) => {
+                    Ok(Box::new(move |_: &ReportRequest, limits: &Limits, speaker: &Speaker<'_>| {
+                        convert::page(&mut Lift::of(limits, *speaker), listing, wanted, most)
+                    }) as Unchecked<ReportRequest, Page>)
+                }
                 Err(trouble) => Err(trouble.into()),
             })
         }
@@ -92,8 +94,8 @@ impl<T: Send + 'static> crate::wire::Functions<T> for Functions {
                 let fate = shelf.call_put(&mut *store, &object, &slip, &deed, &contents).await?;
                 fates.push(fate);
             }
-            Ok(Ok(Box::new(move |order: &Order, limits: &Limits, integration: &str| {
-                convert::execution(&mut Lift::new(limits, integration), fates, order)
+            Ok(Ok(Box::new(move |order: &Order, limits: &Limits, speaker: &Speaker<'_>| {
+                convert::execution(&mut Lift::of(limits, *speaker), fates, order)
             }) as Unchecked<Order, Execution>))
         }
         .boxed()

@@ -7,7 +7,7 @@ use super::bindings::exports::entente::integration::{
 use super::convert::{self, Lift};
 use crate::component::inspect::Inspection;
 use crate::limits::Limits;
-use crate::wire::{Called, Execution, PluginError, Refused, Unchecked};
+use crate::wire::{Called, Execution, PluginError, Refused, Speaker, Unchecked};
 use entente_sync::{Collection, Description, Order, Page, ProposedMapping, Query, ReportRequest};
 use futures::FutureExt;
 use std::sync::{Arc, OnceLock};
@@ -103,8 +103,8 @@ fn unchecked<Q: ?Sized + 'static, W: Send + 'static, T: 'static>(
     check: fn(&mut Lift<'_>, W, &Q) -> std::result::Result<T, Refused>,
 ) -> Result<std::result::Result<Unchecked<Q, T>, PluginError>> {
     Ok(match answer {
-        Ok(answer) => Ok(Box::new(move |asked: &Q, limits: &Limits, integration: &str| {
-            check(&mut Lift::new(limits, integration), answer, asked)
+        Ok(answer) => Ok(Box::new(move |asked: &Q, limits: &Limits, speaker: &Speaker<'_>| {
+            check(&mut Lift::of(limits, *speaker), answer, asked)
         })),
         Err(error) => Err(error.into()),
     })

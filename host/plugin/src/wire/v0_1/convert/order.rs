@@ -150,7 +150,7 @@ impl Lift<'_> {
                 };
                 let refused = partial.refused.into_iter().filter(|refused| fields.contains(&refused.field));
                 let refused = refused.map(|refused| RefusedField {
-                    code: super::clean(&refused.code, 100),
+                    code: self.code(&refused.code),
                     reason: self.reason(&refused.reason),
                     field: refused.field,
                 });
@@ -174,7 +174,7 @@ impl Lift<'_> {
                 Outcome::Retry { after: retry.after.map(pause), reason: self.reason(&retry.reason) }
             }
             wit::Outcome::Failed(failure) => Outcome::Failed {
-                code: super::clean(&failure.code, 100),
+                code: self.code(&failure.code),
                 reason: self.reason(&failure.reason),
                 fields: failure.fields.into_iter().filter(|field| fields.contains(field)).collect(),
             },
@@ -182,7 +182,7 @@ impl Lift<'_> {
                 return Ok(Err("it was deferred without a ticket".to_owned()));
             }
             wit::Outcome::Deferred(ticket) => Outcome::Deferred(self.token(ticket)?),
-            wit::Outcome::Other(other) => failed(&super::clean(&other.code, 100), self.reason(&other.text)),
+            wit::Outcome::Other(other) => failed(&self.code(&other.code), self.reason(&other.text)),
         }))
     }
 

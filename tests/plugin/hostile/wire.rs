@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 async fn a_handle_that_was_given_back_is_gone() {
     let error = fails(config(&[("attack", "use-after-drop")])).await;
     assert_eq!(error.code, codes::TRAP);
-    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: unknown handle index 1, in «wasip2::proxy::wasi::http::types::Fields::entries» < «hostile::attack::run»; its log lines may say more");
+    insta::assert_snapshot!(error.reason, @"the plugin crashed in report: unknown handle index 1, in «wasip2::proxy::wasi::http::types::Fields::entries» < «hostile::wire::run»; its log lines may say more");
 }
 
 #[tokio::test]

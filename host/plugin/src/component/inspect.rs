@@ -346,6 +346,12 @@ impl Producers {
     }
 }
 
+/// Compares an amount with the limit on it.
+fn at_most(limit: impl FnOnce(Option<u64>) -> LimitReached, there: u64) -> Result<(), InspectError> {
+    let reached = limit(Some(there));
+    if there > reached.value { Err(reached.into()) } else { Ok(()) }
+}
+
 fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
     let damaged =
         |error: wasmparser::BinaryReaderError| broken(clean(error.message(), NAME), error.offset(), bytes);
@@ -360,9 +366,7 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
                     counted.producers.modules += 1;
                     counted.producers.within = Some(depth);
                 }
-                if depth > limits.nesting {
-                    return Err(limits.nesting(Some(depth)).into());
-                }
+                at_most(|there| limits.nesting(there), depth)?;
             }
             Payload::End(_) => {
                 counted.producers.within = None;
@@ -371,9 +375,7 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
             }
             Payload::FunctionSection(functions) => {
                 counted.functions += u64::from(functions.count());
-                if counted.functions > limits.functions {
-                    return Err(limits.functions(Some(counted.functions)).into());
-                }
+                at_most(|there| limits.functions(there), counted.functions)?;
             }
             Payload::ComponentCanonicalSection(functions) => {
                 for function in functions {
@@ -382,25 +384,19 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
             }
             Payload::GlobalSection(globals) => {
                 counted.globals += u64::from(globals.count());
-                if counted.globals > limits.globals {
-                    return Err(limits.globals(Some(counted.globals)).into());
-                }
+                at_most(|there| limits.globals(there), counted.globals)?;
             }
             // Their number is looked at before their names are kept.
             Payload::ComponentImportSection(imports) if depth == 1 => {
                 let there = counted.imports.len() as u64 + u64::from(imports.count());
-                if there > limits.imports {
-                    return Err(limits.imports(Some(there)).into());
-                }
+                at_most(|there| limits.imports(there), there)?;
                 for import in imports {
                     counted.imports.push(clean(import.map_err(damaged)?.name.name, NAME));
                 }
             }
             Payload::ComponentExportSection(exports) if depth == 1 => {
                 let there = counted.exports.len() as u64 + u64::from(exports.count());
-                if there > limits.exports {
-                    return Err(limits.exports(Some(there)).into());
-                }
+                at_most(|there| limits.exports(there), there)?;
                 for export in exports {
                     counted.exports.push(clean(export.map_err(damaged)?.name.name, NAME));
                 }
@@ -408,9 +404,7 @@ fn count(bytes: &[u8], limits: &Limits) -> Result<Counted, InspectError> {
             // The section of the outermost component, not of a nested one.
             Payload::CustomSection(section) if section.name() == MANIFEST_SECTION && depth == 1 => {
                 let size = section.data().len() as u64;
-                if size > limits.manifest_bytes {
-                    return Err(limits.manifest_bytes(Some(size)).into());
-                }
+                at_most(|there| limits.manifest_bytes(there), size)?;
                 if counted.manifest.replace(Manifest::parse(section.data())?).is_some() {
                     return Err(ManifestError("it occurs twice".to_owned()).into());
                 }

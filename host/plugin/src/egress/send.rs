@@ -774,6 +774,7 @@ mod tests {
     use super::*;
     use crate::address::grant::HttpGrant;
     use crate::component::manifest::{SecretAsk, SecretUse};
+    use crate::egress::audit::{HttpCall, LogLine};
     use crate::egress::{Secret, SecretGrant};
     use entente_sync::Remedy;
     use std::net::IpAddr;
@@ -784,11 +785,11 @@ mod tests {
     struct Recorder(Mutex<Vec<String>>);
 
     impl Audit for Recorder {
-        fn http(&self, call: &crate::HttpCall<'_>) {
+        fn http(&self, call: &HttpCall<'_>) {
             self.0.lock().unwrap().push(format!("{call:?}"));
         }
 
-        fn log(&self, line: &crate::LogLine<'_>) {
+        fn log(&self, line: &LogLine<'_>) {
             self.0.lock().unwrap().push(line.text.to_owned());
         }
     }
@@ -800,10 +801,6 @@ mod tests {
         let account = Arc::new(TenantAccount::new("acme", &Limits::default()));
         let egress = egress(vec![], &[FOUND], account);
         let channel = Arc::clone(egress.channel());
-        let log = crate::run::log::Log::new(Arc::clone(&channel), Limits::default());
-        // Cut within the secret.
-        log.line(tracing::Level::WARN, &format!("{}{FOUND}", "x".repeat(1010)), &[]);
-        log.line(tracing::Level::WARN, "short", &[("found".to_owned(), FOUND.to_owned())]);
         let mut entry = AuditEntry::new(
             &channel.audit,
             &Method::from_bytes(FOUND.as_bytes()).unwrap(),
@@ -815,10 +812,7 @@ mod tests {
         );
         drop(entry);
         let recorded = format!("{:?}", channel.audit.audit);
-        assert!(
-            recorded.contains(".example.com") && recorded.contains("xxx") && recorded.contains("short"),
-            "{recorded}"
-        );
+        assert!(recorded.contains(".example.com"), "{recorded}");
         assert!(!recorded.contains(&FOUND[..6]), "{recorded}");
     }
 

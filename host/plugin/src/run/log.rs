@@ -178,3 +178,49 @@ impl OutputStream for PrintedStream {
         Ok(4096)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::audit::{Audit, HttpCall};
+    use crate::egress::budget::BudgetInMemory;
+    use crate::egress::{ChannelContext, Hosts, Secret, Vault};
+    use std::collections::BTreeMap;
+
+    /// What is recorded.
+    #[derive(Debug, Default)]
+    struct Recorder(Mutex<Vec<String>>);
+
+    impl Audit for Recorder {
+        fn http(&self, _: &HttpCall<'_>) {}
+
+        fn log(&self, line: &LogLine<'_>) {
+            self.0.lock().unwrap().push(line.text.to_owned());
+        }
+    }
+
+    #[tokio::test]
+    async fn x7_a_secret_in_a_log_line_is_masked_before_the_line_is_cut() {
+        const FOUND: &str = "correcthorsebattery";
+        let secrets = BTreeMap::from([("key".to_owned(), Secret::new(FOUND))]);
+        let vault = Vault::new(secrets, Vec::new(), &[], &BTreeMap::new());
+        let recorder = Arc::new(Recorder::default());
+        let context = ChannelContext {
+            digest: "d1",
+            account: Arc::default(),
+            budget: Arc::new(BudgetInMemory::default()),
+            audit: Arc::clone(&recorder) as Arc<dyn Audit>,
+        };
+        let lookup: crate::egress::Lookup = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
+        let limits = Limits::default();
+        let channel =
+            Channel::new("shop".to_owned(), vault, Hosts::default(), limits.clone(), lookup, context);
+        let log = Log::new(Arc::new(channel), limits);
+        log.line(Level::WARN, &format!("{}{FOUND}", "x".repeat(1010)), &[]);
+        log.line(Level::WARN, "short", &[("found".to_owned(), FOUND.to_owned())]);
+        let lines = recorder.0.lock().unwrap().clone();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[1].starts_with("short found=***"), "{lines:?}");
+        assert!(lines.iter().all(|line| !line.contains(&FOUND[..6])), "{lines:?}");
+    }
+}

@@ -283,14 +283,17 @@ fn what_a_new_version_asks_for_in_addition_is_found() {
     for (change, expected) in table {
         assert_eq!(more(change), expected);
     }
-    // What was named and comes under every object now.
+    let all = before.more_than(&Manifest::default());
+    assert_eq!(all.asks().len(), 7, "all but the settings, and the objects, which were all of them");
+}
+
+#[test]
+fn what_comes_under_every_object_now_is_asked_for() {
     let every = "[[object]]\nname = \"*\"\nreads = [\"*\"]\nwrites = [\"*\"]\nreason = \"x\"\n";
     let person = "[[object]]\nname = \"person\"\nreads = [\"email\"]\nreason = \"x\"\n";
     let more = read(every).more_than(&read(&format!("{every}{person}"))).asks();
     assert_eq!(more[0].words, "reads of the object person and writes to it: every field");
     assert_eq!(more.len(), 1);
-    let all = before.more_than(&Manifest::default());
-    assert_eq!(all.asks().len(), 7, "all but the settings, and the objects, which were all of them");
 }
 
 #[test]

@@ -295,6 +295,13 @@ impl Placeholders {
                 }
             }
         }
+        // A header may have several values: beside a secret there is none of the plugin's own, of which a server might take that.
+        for name in filled {
+            let secret = headers.get_all(&name).iter().find(|value| value.is_sensitive()).cloned();
+            if let Some(secret) = secret {
+                headers.insert(name, secret);
+            }
+        }
         Ok(())
     }
 }
@@ -540,6 +547,15 @@ mod tests {
         assert_eq!(kept, ["accept: text/plain"]);
         let (_, elsewhere) = sent(&vault(None, None), "https://other.example.com/", &own, None).unwrap();
         assert_eq!(elsewhere.len(), 4);
+        // Nor as another value of the header that its secret goes in, before it or after it.
+        for own in [
+            [("x-key", "mine"), ("x-key", "{}")],
+            [("authorization", "Bearer {}"), ("authorization", "Bearer mine")],
+            [("authorization", "{}"), ("authorization", "{}")],
+        ] {
+            let (_, kept) = sent(&vault(None, None), "https://api.example.com/", &own, None).unwrap();
+            assert!(kept.len() == 1 && kept[0].ends_with("the secret"), "{kept:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! several of them share.
 
 pub mod answers;
+pub mod book;
 pub mod csv;
 pub mod description;
 pub mod grant;
@@ -9,6 +10,7 @@ pub mod inspect;
 pub mod judge;
 pub mod manifest;
 pub mod page;
+pub mod request;
 pub mod scrub;
 pub mod settings;
 pub mod sides;
@@ -69,6 +71,7 @@ pub type Target = fn(&[u8]);
 /// All targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("answers", answers::run),
+    ("book", book::run),
     ("csv", csv::run),
     ("description", description::run),
     ("grant", grant::run),
@@ -76,6 +79,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("judge", judge::run),
     ("manifest", manifest::run),
     ("page", page::run),
+    ("request", request::run),
     ("scrub", scrub::run),
     ("settings", settings::run),
     ("text", text::run),

@@ -152,4 +152,4 @@ macro_rules! each {
     };
 }
 
-each! { answers csv description grant inspect judge manifest page scrub settings text value }
+each! { answers book csv description grant inspect judge manifest page request scrub settings text value }

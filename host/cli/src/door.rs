@@ -136,6 +136,19 @@ pub(super) fn data_output(data: Data) -> DataOutput {
     DataOutput { safe: shows_results().then_some(data), to: io::stdout(), line: Vec::new(), quoted: false }
 }
 
+/// Data in pieces as a terminal may have it.
+#[cfg(feature = "fuzzing")]
+pub(super) fn streamed(data: Data, pieces: &[&[u8]]) -> Vec<u8> {
+    let mut shown = Vec::new();
+    let mut output = DataOutput { to: &mut shown, safe: Some(data), line: Vec::new(), quoted: false };
+    for piece in pieces {
+        // A `Vec` takes all of it.
+        let _ = output.write_all(piece);
+    }
+    drop(output);
+    shown
+}
+
 impl<W: Write> DataOutput<W> {
     fn give(&mut self, data: Data) -> io::Result<()> {
         let text = String::from_utf8_lossy(&self.line);

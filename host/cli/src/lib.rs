@@ -72,6 +72,17 @@ pub(crate) mod fuzz_entry {
         super::door::safe_json(text).into_owned()
     }
 
+    /// Data in pieces as a terminal may have it: text, CSV or lines of JSON.
+    pub fn data(kind: u8, pieces: &[&[u8]]) -> Vec<u8> {
+        use super::door::Data;
+        let kind = match kind {
+            0 => Data::Text,
+            1 => Data::Csv,
+            _ => Data::Json,
+        };
+        super::door::streamed(kind, pieces)
+    }
+
     /// A word within a command.
     pub fn quoted(text: &str) -> String {
         super::remedy::quoted(text)

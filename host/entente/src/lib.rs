@@ -14,14 +14,14 @@
 //! [`entente_plugin`] (components). ARCHITECTURE.md tells which part may know what.
 
 mod config;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grants;
 mod host;
 mod tenant;
 pub mod view;
 
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub use config::fuzzing;
 pub use config::{
     Added, ApplyOptions, Checked, ConfigError, Configuration, ConfigurationPlan, CustomField, CustomObject,
     DEFAULT_TENANT, Described, Draft, DraftIssue, DraftPlace, File, FileError, FileInputs, Grants, HUB,

@@ -43,6 +43,8 @@ mod restore;
 mod settings;
 
 pub use archive::{ArchiveError, Archived, Content};
+#[cfg(feature = "fuzzing")]
+pub(crate) use books::fuzzing;
 pub use books::{CallFilter, LoggedLine, PluginFiles};
 pub(crate) use books::{KeptCall, OTHERS};
 pub(crate) use export::blocking;

@@ -2,7 +2,9 @@
 
 use crate::egress::{self, Secret};
 
-pub use crate::egress::fuzzing::{allows, suggested, target};
+pub use crate::egress::fuzzing::{
+    Call, Headers, Integration, Leaves, Made, PluginCall, Said, allows, suggested, target,
+};
 pub use crate::wire::v0_1::fuzzing::{Lifted, answers, collection, description, found, manual, page};
 
 /// Sanitises a text as texts of plugins are.

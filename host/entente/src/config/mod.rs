@@ -13,7 +13,7 @@ mod configuration;
 mod error;
 mod file;
 #[cfg(feature = "fuzzing")]
-pub mod fuzzing;
+pub(crate) mod fuzzing;
 mod home;
 mod names;
 mod secret_text;

@@ -15,6 +15,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+
 /// The folder of all books of a tenant.
 const FOLDER: &str = "books";
 const SENT: &str = "sent.jsonl";

@@ -5,6 +5,8 @@ use super::secrets::Secret;
 use crate::address::grant::{HttpGrant, Target};
 use reqwest::Url;
 
+pub use super::send::fuzzing::{Call, Headers, Integration, Leaves, Made, PluginCall, Said};
+
 fn parsed(url: &str) -> Option<Target> {
     Target::of(&Url::parse(url).ok()?).ok()
 }

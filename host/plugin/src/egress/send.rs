@@ -30,6 +30,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+
 /// Read-ahead: bytes of a response that are buffered before the plugin reads them, so that its connection is
 /// released even if a plugin first starts all its requests and reads the responses afterwards.
 const READ_AHEAD: usize = 1 << 20;

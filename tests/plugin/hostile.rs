@@ -336,7 +336,7 @@ async fn bad_rows_are_failed_records() {
         [
             (Some("short"), "it has 1 values for 2 fields"),
             (None, "it has no id"),
-            (Some("nan"), "field 'score': a number must be finite"),
+            (Some("nan"), "field score: a number must be finite"),
         ]
     );
 }
@@ -545,7 +545,7 @@ async fn a_secret_goes_to_no_other_host() {
     let error = fails(with_secret(&[("attack", "use-secret")], &server, &["https://api.example.com"])).await;
     assert_eq!(error.code, codes::MISCONFIGURED);
     let expected = format!(
-        "ErrorCode::HttpRequestDenied; the plugin tried to send the secret 'key' to {url}, which it is not bound to",
+        "ErrorCode::HttpRequestDenied; the plugin tried to send the secret «key» to {url}, which it is not bound to",
         url = server.url
     );
     assert_eq!(error.reason, expected);
@@ -560,7 +560,7 @@ async fn a_secret_that_is_missing_says_how_to_set_it() {
     let error = fails(granted(&[("attack", "use-secret")], &server)).await;
     assert_eq!(error.code, codes::MISCONFIGURED);
     // The plugin says it, and the host found it.
-    assert_eq!(error.told(), "there is no secret 'key'; there is no secret 'key'");
+    assert_eq!(error.told(), "there is no secret «key»; there is no secret «key»");
     let (integration, secret) = ("shop".into(), "key".into());
     assert_eq!(error.remedies, [Remedy::SetSecret { integration, secret }]);
 }

@@ -4,8 +4,8 @@
 
 use super::audit::AuditEntry;
 use super::notice::{Notice, Notices};
+use super::request::no_memory;
 use super::scrub::{PIECE, Stream};
-use super::send::no_memory;
 use crate::fair::held::{Buffer, Held, Reservation};
 use crate::limits::{LimitReached, Limits};
 use bytes::Bytes;

@@ -4,6 +4,7 @@ use super::budget::Held;
 use super::secrets::SecretError;
 use crate::component::manifest::{MANIFEST_FILE, makes_another};
 use crate::limits::LimitReached;
+use entente_core::Foreign;
 use entente_sync::Remedy;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -95,7 +96,10 @@ impl Notice {
                 "{url} gave only a piece of its answer, which is not taken where a secret is sent: a secret in it could not be found"
             ),
             Notice::Secret { url, secret } => {
-                format!("the plugin tried to send the secret '{secret}' to {url}, which it is not bound to")
+                format!(
+                    "the plugin tried to send the secret {} to {url}, which it is not bound to",
+                    Foreign::new(secret).quoted()
+                )
             }
             Notice::NoSecret(error) => error.to_string(),
             Notice::Limit(limit) | Notice::Spent { limit, .. } => limit.to_string(),

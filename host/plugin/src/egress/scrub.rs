@@ -30,7 +30,7 @@ pub(crate) struct Scrubber {
     start: StateID,
     /// The longest needle.
     longest: usize,
-    /// The same for names of headers, which have no upper case.
+    /// The same in any case of letters: names of headers and hosts have no upper case.
     names: Option<Arc<Scrubber>>,
 }
 
@@ -68,12 +68,17 @@ impl Scrubber {
         stream.hits
     }
 
-    /// The text with secrets masked.
+    /// A text that operators read, with secrets masked in any case of their letters.
     pub(crate) fn text(&self, text: String) -> String {
         let mut bytes = text.into_bytes();
-        self.mask(&mut bytes);
+        self.names.as_deref().unwrap_or(self).mask(&mut bytes);
         // Needles consist of whole characters and the mask is ASCII, so the result is UTF-8.
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// How many bytes the beginning of a secret may have that is cut off, each byte of it as an escape.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest * escapes::LONGEST
     }
 
     /// Redaction of a streamed body.
@@ -108,7 +113,7 @@ impl Scrubber {
     /// How many bytes may still belong to a secret that has not ended: each byte of it as an escape, and an
     /// escape at its end that is not whole yet.
     fn held_back(&self) -> usize {
-        self.longest * escapes::LONGEST + 2 * escapes::WIDEST
+        self.longest() + 2 * escapes::WIDEST
     }
 }
 

@@ -7,7 +7,7 @@ use crate::component::manifest::{AskedHost, SecretAsk, SecretUse};
 use crate::text::clean;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use entente_core::Value;
+use entente_core::{Foreign, Value};
 use entente_sync::Remedy;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -89,15 +89,15 @@ impl BoundSecret {
 /// Why a secret is not available. For the plugin and the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SecretError {
-    #[error("there is no secret '{0}'")]
+    #[error("there is no secret {}", Foreign::new(.0).quoted())]
     Missing(String),
-    #[error("the plugin's manifest does not ask for the secret '{0}', so that it cannot be granted")]
+    #[error("the plugin's manifest does not ask for the secret {}, so that it cannot be granted", Foreign::new(.0).quoted())]
     NotAsked(String),
-    #[error("the secret '{0}' is not granted")]
+    #[error("the secret {} is not granted", Foreign::new(.0).quoted())]
     NotGranted(String),
-    #[error("the secret '{0}' is a signing key and is never sent")]
+    #[error("the secret {} is a signing key and is never sent", Foreign::new(.0).quoted())]
     SigningKey(String),
-    #[error("the secret '{0}' is for sending, not a signing key")]
+    #[error("the secret {} is for sending, not a signing key", Foreign::new(.0).quoted())]
     NotSigningKey(String),
 }
 
@@ -167,7 +167,7 @@ impl Vault {
     }
 
     fn find(&self, name: &str) -> Result<(&Secret, &BoundSecret), SecretError> {
-        let shown = || clean(name, 100);
+        let shown = || shown_name(name);
         if !self.asked.iter().any(|asked| asked == name) {
             return Err(SecretError::NotAsked(shown()));
         }
@@ -203,6 +203,14 @@ impl Vault {
     /// only.
     pub(super) fn bound(&self, target: &Target) -> bool {
         self.bound.iter().any(|bound| bound.usage == SecretUse::Send && bound.hosts.allows(target))
+    }
+}
+
+/// A name that a plugin gave, for people. A long one is not cut, since a part of a secret in it would not be found.
+pub(super) fn shown_name(name: &str) -> String {
+    match name.len() > 100 {
+        true => format!("(a name of {} bytes)", name.len()),
+        false => clean(name, 100),
     }
 }
 
@@ -582,19 +590,19 @@ mod tests {
         );
         assert_eq!(vault.hmac("key", b"data"), Err(SecretError::NotSigningKey("key".to_owned())));
         let missing = Placeholders::default().make(&vault, "none", None).unwrap_err();
-        assert_eq!(missing.to_string(), "there is no secret 'none'");
+        assert_eq!(missing.to_string(), "there is no secret «none»");
         let (integration, secret) = ("shop".to_owned(), "none".to_owned());
         assert_eq!(missing.remedies("shop".to_owned()), [Remedy::SetSecret { integration, secret }]);
         let shell = vault.hmac("x; reboot", b"").unwrap_err();
         assert!(
-            shell.to_string().starts_with("the plugin's manifest does not ask for the secret 'x; reboot'"),
+            shell.to_string().starts_with("the plugin's manifest does not ask for the secret «x; reboot»"),
             "{shell}"
         );
         let loose = Placeholders::default().make(&vault, "loose", None).unwrap_err();
         assert!(loose.to_string().contains("not granted"), "{loose}");
         let unasked = Placeholders::default().make(&vault, "unasked", None).unwrap_err();
         assert!(
-            unasked.to_string().starts_with("the plugin's manifest does not ask for the secret 'unasked'"),
+            unasked.to_string().starts_with("the plugin's manifest does not ask for the secret «unasked»"),
             "{unasked}"
         );
         assert_eq!(vault.matches("key", "the secret"), Ok(true));

@@ -1,193 +1,34 @@
-//! Sending one HTTP request of a plugin: egress filter, secret injection, rate limit, concurrency permits,
-//! response.
+//! The egress filter over one HTTP request of a plugin: grants, headers, and secrets in the place of placeholders. What passes is
+//! a [`Prepared`] request.
 
-use super::audit::{Audit, AuditContext, AuditEntry};
-use super::body::{AnswerBody, BodyContext, Connection, Rest};
-use super::budget::{CallBudget, Calls, NoToken};
-use super::headers::{check_headers, copy_values, headers_size, is_piece, strip, strip_answer, whole_answer};
-use super::hosts::Hosts;
+use super::audit::AuditEntry;
+use super::channel::Channel;
+use super::headers::{check_headers, strip, whole_answer};
 use super::notice::{Notice, Notices};
-use super::resolve::{Checked, Lookup};
-use super::scrub::{Scrubber, Stream};
-use super::secrets::{Placeholders, SecretError, Vault};
-use super::wire::{chain, connect_error, too_many_headers};
+use super::request::{Prepared, reached};
+use super::secrets::{Placeholders, SecretError, shown_name};
 use crate::address::grant::Target;
 use crate::component::manifest::makes_another;
-use crate::fair::account::TenantAccount;
-use crate::fair::cpu::OnCpu;
-use crate::fair::held::{Buffer, ENTRY, Held, Reservation, bytes_of};
+use crate::fair::held::{ENTRY, Held, Reservation, bytes_of};
 use crate::limits::{LimitReached, Limits};
 use crate::text::clean;
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use http_body_util::BodyExt;
 use reqwest::Url;
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::future::{Future, poll_fn};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-
-/// Read-ahead: bytes of a response that are buffered before the plugin reads them, so that its connection is
-/// released even if a plugin first starts all its requests and reads the responses afterwards.
-const READ_AHEAD: usize = 1 << 20;
-
-/// What a connection may hold of what has arrived and is not read: the largest buffer of the HTTP client, and one
-/// of TLS.
-const CONNECTION: u64 = 512 << 10;
 
 /// How much of a request's body a plugin may write at once before it is taken out: two of these wait at most.
 const CHUNK: usize = 64 << 10;
 
 /// How many placeholders of a call are remembered with their users.
 const USERS: usize = super::secrets::REMEMBERED;
-
-/// The HTTP channel of an integration: connection pools, secrets and quotas that no other integration shares.
-pub(crate) struct Channel {
-    pub(crate) integration: String,
-    pub(crate) vault: Vault,
-    /// All secrets, for what operators read: log lines and errors.
-    pub(crate) scrubber: Option<Scrubber>,
-    /// For answers: by the names of the secrets that are looked for.
-    scrubbers: Mutex<HashMap<Vec<String>, Option<Scrubber>>>,
-    pub(crate) account: Arc<TenantAccount>,
-    pub(crate) audit: AuditContext,
-    pub(crate) calls: Calls,
-    limits: Limits,
-    hosts: Arc<Hosts>,
-    lookup: Lookup,
-    /// Clients by scheme and port: which addresses are allowed depends on the port, but a resolver is told
-    /// the name only.
-    clients: Mutex<HashMap<(bool, u16), reqwest::Client>>,
-    parallel: Arc<Semaphore>,
-    read_ahead: Arc<Semaphore>,
-    /// The denials that were told on the terminal.
-    told: Mutex<BTreeSet<String>>,
-}
-
-/// Kinds of denials that are told on the terminal; all are counted in the books.
-const TOLD: usize = 20;
-
-/// The context that an integration shares with others.
-pub(crate) struct ChannelContext<'a> {
-    pub(crate) digest: &'a str,
-    pub(crate) account: Arc<TenantAccount>,
-    pub(crate) budget: Arc<dyn CallBudget>,
-    pub(crate) audit: Arc<dyn Audit>,
-}
-
-impl Channel {
-    pub(crate) fn new(
-        integration: String,
-        vault: Vault,
-        hosts: Hosts,
-        limits: Limits,
-        lookup: Lookup,
-        context: ChannelContext<'_>,
-    ) -> Self {
-        let ChannelContext { digest, account, budget, audit } = context;
-        let permits = |count: u64| {
-            Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)))
-        };
-        Self {
-            audit: AuditContext {
-                audit,
-                tenant: account.tenant().into(),
-                integration: integration.as_str().into(),
-                plugin: digest.into(),
-            },
-            calls: Calls::new(&integration, &limits, budget),
-            account,
-            integration,
-            scrubber: Scrubber::new(vault.secrets()),
-            scrubbers: Mutex::default(),
-            vault,
-            hosts: Arc::new(hosts),
-            lookup,
-            clients: Mutex::default(),
-            parallel: permits(limits.http_parallel),
-            read_ahead: permits(limits.http_response_bytes),
-            told: Mutex::default(),
-            limits,
-        }
-    }
-
-    /// Tells the operator of a denial, once, and not of very many: a plugin may be denied a thousand times.
-    fn tell(&self, notice: &Notice) {
-        let masked = |text: String| match &self.scrubber {
-            Some(scrubber) => scrubber.text(text),
-            None => text,
-        };
-        let (text, integration) = (masked(notice.text()), &self.integration);
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() >= TOLD || told.contains(&text) {
-            return;
-        }
-        // As data: whoever displays the line words the remedies.
-        let remedies = masked(serde_json::to_string(&notice.remedies(integration)).unwrap_or_default());
-        tracing::warn!(integration, %remedies, "{text}");
-        told.insert(text);
-        if told.len() == TOLD {
-            tracing::warn!(
-                integration,
-                "more of its calls that are denied are counted in its books, and not told here"
-            );
-        }
-    }
-
-    /// What looks for secrets in the answers of a host.
-    fn scrubber_of(&self, target: &Target) -> Option<Scrubber> {
-        let names = self.vault.looked_for(target);
-        let key = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut scrubbers = self.scrubbers.lock().unwrap_or_else(PoisonError::into_inner);
-        scrubbers.entry(key).or_insert_with(|| Scrubber::new(self.vault.named(&names))).clone()
-    }
-
-    fn client(&self, target: &Target) -> Result<reqwest::Client, Error> {
-        let key = (target.https(), target.port());
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&key) {
-            return Ok(client.clone());
-        }
-        // The first call wins; every part of the program installs the same provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let checked = Checked {
-            hosts: Arc::clone(&self.hosts),
-            https: target.https(),
-            port: target.port(),
-            lookup: Arc::clone(&self.lookup),
-            places: Arc::clone(&self.account.lookups),
-        };
-        let mut builder = reqwest::Client::builder()
-            .dns_resolver(Arc::new(checked))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            // More than the limit, so that it is this host that counts and tells how many; else hyper ends at 100.
-            .http1_max_headers(
-                usize::try_from(self.limits.http_headers).unwrap_or(usize::MAX).saturating_add(100),
-            )
-            .connect_timeout(Limits::time(self.limits.http_connect_time))
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(usize::try_from(self.limits.http_parallel).unwrap_or(usize::MAX));
-        if !target.https() {
-            // Without TLS the system's certificates are not needed, and they may be missing.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder.build().map_err(|error| {
-            tracing::warn!(integration = self.integration, %error, "no connections can be made from this machine; are the certificates of the system installed?");
-            Error::ConfigurationError
-        })?;
-        clients.insert(key, client.clone());
-        Ok(client)
-    }
-}
 
 /// The sending side of one running plugin.
 pub(crate) struct Egress {
@@ -407,11 +248,11 @@ impl Egress {
         };
         if let Some((name, _)) = headers.iter().find(|header| !allowed(header)) {
             entry.denied("header");
-            return Err(self.deny(Notice::Header { name: clean(name.as_str(), 100), url: shown(url) }));
+            return Err(self.deny(Notice::Header { name: shown_name(name.as_str()), url: shown(url) }));
         }
         self.placeholders.fill(&self.channel.vault, target, url, headers).map_err(|other| {
             entry.denied("secret");
-            let notice = Notice::Secret { url: target.to_string(), secret: clean(&other.0, 100) };
+            let notice = Notice::Secret { url: target.to_string(), secret: other.0 };
             self.deny(notice)
         })?;
         let bound = self.channel.vault.bound(target);
@@ -447,293 +288,6 @@ pub(super) fn shown(url: &Url) -> String {
     url.set_query(None);
     url.set_fragment(None);
     clean(url.as_str(), 300)
-}
-
-/// A request that passed the filter.
-struct Prepared {
-    client: reqwest::Client,
-    channel: Arc<Channel>,
-    /// For the answer.
-    scrubber: Option<Scrubber>,
-    /// Whether a secret is bound to the host.
-    bound: bool,
-    /// In how many places of the head of the answer secrets were found.
-    hits: u64,
-    notices: Notices,
-    held: Held,
-    /// What it has taken, headers and address included.
-    _carried: Option<Reservation>,
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: Option<WasiBody>,
-    head_time: Duration,
-    idle_time: Duration,
-    /// Until when it may wait for rate limit and permits.
-    patience: Instant,
-    entry: AuditEntry,
-}
-
-/// Records that there is no memory for a request or its response.
-pub(super) fn no_memory(entry: &mut AuditEntry, notices: &Notices, limit: LimitReached) -> Error {
-    let text = limit.to_string();
-    reached(entry, notices, limit);
-    Error::InternalError(Some(text))
-}
-
-/// Records a limit that ends a request, for the operator and the audit log.
-fn reached(entry: &mut AuditEntry, notices: &Notices, limit: LimitReached) {
-    entry.denied(limit.name);
-    notices.add(Notice::Limit(limit));
-}
-
-impl Prepared {
-    async fn send(mut self) -> Result<http::Response<WasiBody>, Error> {
-        let deadline = Instant::now() + Limits::time(self.channel.limits.http_total_time);
-        let (answer, connection, head) = match self.answer(deadline).await {
-            Ok(answered) => answered,
-            Err(error) => {
-                self.entry.failed(&error);
-                return Err(error);
-            }
-        };
-        let Self { channel, scrubber, hits, notices, held, mut entry, idle_time, .. } = self;
-        let (parts, body) = answer.into_parts();
-        let scrub = scrubber.as_ref().map(Scrubber::stream);
-        // Before there is a stream, so that it is not begun without memory for it.
-        let searching = match held.take(scrub.as_ref().map_or(0, Stream::size)) {
-            Ok(taken) => taken,
-            Err(limit) => {
-                let error = no_memory(&mut entry, &notices, limit);
-                entry.failed(&error);
-                return Err(error);
-            }
-        };
-        let rest = Rest::new(
-            body,
-            (scrub, hits),
-            (idle_time, deadline),
-            BodyContext { limits: channel.limits.clone(), notices, entry, held, connection, searching },
-        );
-        let body = read_ahead(rest, head, &channel).await?;
-        Ok(http::Response::from_parts(parts, body.boxed_unsync()))
-    }
-
-    /// Sends the request and waits for the response head.
-    async fn answer(
-        &mut self,
-        deadline: Instant,
-    ) -> Result<(http::Response<reqwest::Body>, Connection, Reservation), Error> {
-        self.take_token(deadline).await?;
-        let permits = self.permits(deadline).await?;
-        let buffers = self.taken(CONNECTION)?;
-        let channel = Arc::clone(&self.channel);
-        let limits = &channel.limits;
-        // The body is buffered first: its size is checked before anything leaves, and it is sent with its
-        // length, which many servers require.
-        let body = match self.body.take() {
-            Some(body) => match timeout_at(deadline, gather(body, limits, &self.held)).await {
-                Ok(Ok(body)) => body,
-                Ok(Err(Gather::TooLarge)) => {
-                    self.reached(limits.http_request_bytes(None));
-                    return Err(Error::HttpRequestBodySize(None));
-                }
-                Ok(Err(Gather::NoMemory(limit))) => return Err(self.no_memory(limit)),
-                Ok(Err(Gather::Failed(error))) => return Err(error),
-                Err(_) => return Err(self.too_long()),
-            },
-            None => Bytes::new(),
-        };
-        if !channel.audit.audit.can_be_recorded(&channel.integration) {
-            self.entry.denied("book");
-            self.notices.add(Notice::NotRecorded);
-            return Err(Error::InternalError(Some("no request can be recorded".to_owned())));
-        }
-        self.entry.sent(body.len() as u64);
-        let mut request = self
-            .client
-            .request(self.method.clone(), self.url.clone())
-            .headers(std::mem::take(&mut self.headers));
-        if !body.is_empty() || matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
-            request = request.body(body);
-        }
-        let answered = match timeout(self.head_time, timeout_at(deadline, request.send())).await {
-            Ok(Ok(answered)) => answered,
-            Ok(Err(_)) => return Err(self.too_long()),
-            Err(_) => {
-                self.reached(limits.http_idle_time(None));
-                return Err(Error::ConnectionReadTimeout);
-            }
-        };
-        let answer = answered.map_err(|error| {
-            // Without the URL, which may contain a secret by now.
-            let error = error.without_url();
-            tracing::debug!(integration = channel.integration, error = %chain(&error), "a request of the plugin failed");
-            if too_many_headers(&error) {
-                self.reached(limits.http_headers(None));
-                return Error::HttpResponseHeaderSectionSize(None);
-            }
-            let error = connect_error(&error, &self.url, &self.notices);
-            if matches!(error, Error::HttpRequestDenied) {
-                self.entry.denied("address");
-                self.entry.kept_back();
-            }
-            error
-        })?;
-        let mut answer: http::Response<reqwest::Body> = answer.into();
-        self.check_head(&mut answer)?;
-        let head = self.taken(ENTRY + headers_size(answer.headers()))?;
-        copy_values(answer.headers_mut());
-        Ok((answer, Connection { _permits: permits, _buffers: buffers }, head))
-    }
-
-    /// Checks the head of an answer, and takes out of it what the plugin must not see.
-    fn check_head(&mut self, answer: &mut http::Response<reqwest::Body>) -> Result<(), Error> {
-        let channel = Arc::clone(&self.channel);
-        let limits = &channel.limits;
-        self.entry.answered(answer.status().as_u16());
-        if answer.status() == http::StatusCode::UNAUTHORIZED {
-            self.notices.unauthorized();
-        }
-        if self.bound && is_piece(answer.status(), answer.headers()) {
-            self.entry.denied("piece");
-            self.notices.add(Notice::Piece { url: shown(&self.url) });
-            return Err(Error::HttpResponseIncomplete);
-        }
-        self.hits = strip_answer(answer.headers_mut(), self.scrubber.as_ref());
-        if self.hits > limits.secret_hits {
-            self.reached(limits.secret_hits(Some(self.hits)));
-            return Err(Error::HttpResponseIncomplete);
-        }
-        if let Err(limit) = check_headers(answer.headers(), limits) {
-            self.reached(limit);
-            return Err(Error::HttpResponseHeaderSectionSize(None));
-        }
-        Ok(())
-    }
-
-    fn taken(&mut self, bytes: u64) -> Result<Reservation, Error> {
-        self.held.take(bytes).map_err(|limit| self.no_memory(limit))
-    }
-
-    fn no_memory(&mut self, limit: LimitReached) -> Error {
-        no_memory(&mut self.entry, &self.notices, limit)
-    }
-
-    /// Takes a token of the rate limit, waiting for it as long as the call has time.
-    async fn take_token(&mut self, deadline: Instant) -> Result<(), Error> {
-        let until = self.patience.min(deadline);
-        let calls = &self.channel.calls;
-        let patience = until.saturating_duration_since(Instant::now());
-        let given = timeout_at(until, calls.take(patience))
-            .await
-            .unwrap_or_else(|_| Err(NoToken::After(calls.pace())));
-        match given {
-            Ok(()) => Ok(()),
-            Err(NoToken::After(after)) => {
-                let limit = self.channel.limits.http_per_minute(None);
-                self.entry.denied(limit.name);
-                self.notices.add(Notice::Spent { limit, after });
-                Err(Error::ConnectionLimitReached)
-            }
-            Err(NoToken::Held(held)) => {
-                self.entry.denied("retry-after");
-                self.notices.add(Notice::Held(held));
-                Err(Error::ConnectionLimitReached)
-            }
-            Err(NoToken::Failed(error)) => {
-                tracing::warn!(%error, "a request of the plugin was not sent");
-                Err(Error::InternalError(Some("the calls of this minute cannot be counted".to_owned())))
-            }
-        }
-    }
-
-    /// Acquires concurrency permits, of the integration and of the tenant.
-    async fn permits(&mut self, deadline: Instant) -> Result<[OwnedSemaphorePermit; 2], Error> {
-        let channel = Arc::clone(&self.channel);
-        let own = self.permit(&channel.parallel, channel.limits.http_parallel(None), deadline).await?;
-        let tenant = channel.account.limits().tenant_http_parallel(None);
-        Ok([own, self.permit(&channel.account.http, tenant, deadline).await?])
-    }
-
-    async fn permit(
-        &mut self,
-        from: &Arc<Semaphore>,
-        limit: LimitReached,
-        deadline: Instant,
-    ) -> Result<OwnedSemaphorePermit, Error> {
-        match timeout_at(deadline, Arc::clone(from).acquire_owned()).await {
-            Ok(permit) => permit.map_err(|_| Error::ConnectionTerminated),
-            Err(_) => {
-                self.reached(limit);
-                Err(Error::ConnectionLimitReached)
-            }
-        }
-    }
-
-    fn reached(&mut self, limit: LimitReached) {
-        reached(&mut self.entry, &self.notices, limit);
-    }
-
-    fn too_long(&mut self) -> Error {
-        self.reached(self.channel.limits.http_total_time(None));
-        Error::HttpResponseTimeout
-    }
-}
-
-enum Gather {
-    TooLarge,
-    NoMemory(LimitReached),
-    Failed(Error),
-}
-
-/// The whole body. Trailers are dropped.
-async fn gather(mut body: WasiBody, limits: &Limits, held: &Held) -> Result<Bytes, Gather> {
-    let mut whole = Buffer::new(held).map_err(Gather::NoMemory)?;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(Gather::Failed)?.into_data() else { continue };
-        if bytes_of(whole.len().saturating_add(data.len())) > limits.http_request_bytes {
-            return Err(Gather::TooLarge);
-        }
-        whole.extend(&data).map_err(Gather::NoMemory)?;
-    }
-    Ok(whole.freeze())
-}
-
-/// Reads the beginning of a body, as far as there is memory for it: `head` is what the head of the response takes.
-async fn read_ahead(mut rest: Rest, head: Reservation, channel: &Channel) -> Result<AnswerBody, Error> {
-    let memory = &channel.read_ahead;
-    let mut body = AnswerBody::new(head);
-    let mut size = 0;
-    // Searching is work for the tenant outside of its calls: it takes its turn, and is charged.
-    let meter = Arc::default();
-    while size < READ_AHEAD {
-        let piece = match poll_fn(|cx| rest.poll_piece(cx, true)).await {
-            None => return Ok(body),
-            Some(piece) => piece?,
-        };
-        let bytes = if rest.is_searched() {
-            let (cpu, meter) = (Arc::clone(&channel.account.cpu), Arc::clone(&meter));
-            OnCpu::new(Box::pin(async { rest.scrubbed(piece) }), cpu, meter).await?
-        } else {
-            rest.scrubbed(piece)?
-        };
-        if bytes.is_empty() {
-            continue;
-        }
-        size += bytes.len();
-        let more = u32::try_from(bytes.len())
-            .ok()
-            .and_then(|bytes| Arc::clone(memory).try_acquire_many_owned(bytes).ok());
-        // Enough is buffered already: the rest of this response stays in its connection.
-        let is_enough = more.is_none();
-        body.read(bytes, more);
-        if is_enough {
-            break;
-        }
-    }
-    body.rest = Some(rest);
-    Ok(body)
 }
 
 type Sending = Box<
@@ -777,10 +331,13 @@ mod tests {
     use super::*;
     use crate::address::grant::HttpGrant;
     use crate::component::manifest::{SecretAsk, SecretUse};
-    use crate::egress::audit::{HttpCall, LogLine};
-    use crate::egress::{Secret, SecretGrant};
+    use crate::egress::audit::{Audit, HttpCall, LogLine};
+    use crate::egress::{ChannelContext, Hosts, Lookup, Secret, SecretGrant, Vault};
+    use crate::fair::account::TenantAccount;
     use entente_sync::Remedy;
+    use http_body_util::BodyExt;
     use std::net::IpAddr;
+    use std::sync::Mutex;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// What is recorded, as its debug output.

@@ -1,5 +1,6 @@
 //! Maps transport errors to wasi:http error codes, which plugins see.
 
+use super::channel::Channel;
 use super::notice::{Notice, Notices};
 use super::resolve::AddressDenied;
 use super::send::shown;
@@ -35,11 +36,16 @@ pub(super) fn too_many_headers(error: &reqwest::Error) -> bool {
     cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large)
 }
 
-pub(super) fn connect_error(error: &reqwest::Error, url: &Url, notices: &Notices) -> Error {
+pub(super) fn connect_error(
+    error: &reqwest::Error,
+    url: &Url,
+    channel: &Channel,
+    notices: &Notices,
+) -> Error {
     if let Some(denied) = cause::<AddressDenied>(error) {
         let grant = format!("{}://{}", url.scheme(), denied.grantable());
         let notice = Notice::Address { url: shown(url), why: denied.to_string(), grant };
-        tracing::warn!("{denied}: the request was denied");
+        channel.tell(&notice);
         notices.add(notice);
         return Error::HttpRequestDenied;
     }

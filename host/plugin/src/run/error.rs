@@ -79,13 +79,18 @@ impl Failure {
         notices: &[Notice],
     ) -> ExchangeError {
         let integration = &channel.integration;
+        // Before a text is cut, since a part of a secret would not be found.
+        let masked = |text: String| match &channel.scrubber {
+            Some(scrubber) => scrubber.text(text),
+            None => text,
+        };
         let error = match self {
             Failure::Plugin(error) => plugin_error(error, limits, channel.scrubber.as_ref()),
             Failure::Refused(Refused::Invalid(reason)) => ExchangeError::new(
                 codes::INVALID_ANSWER,
                 format!(
                     "the plugin's answer to {function} cannot be taken: {}",
-                    clean(&reason, limits.reason_bytes)
+                    clean(&masked(reason), limits.reason_bytes)
                 ),
             )
             .with([Remedy::ReportToAuthor]),
@@ -142,7 +147,7 @@ fn plugin_error(error: PluginError, limits: &Limits, scrubber: Option<&Scrubber>
         reason,
         said,
         after: error.after.map(|seconds| Duration::from_secs(seconds.min(86_400).into())),
-        object: error.object.map(|object| clean(&object, limits.id_bytes)),
+        object: error.object.map(|object| clean(&masked(object), limits.id_bytes)),
         // A plugin cannot propose remedies, only text.
         remedies: Vec::new(),
     }
@@ -229,4 +234,35 @@ fn places(trace: &wasmtime::WasmBacktrace) -> Vec<String> {
     }
     places.truncate(2);
     places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::tests::knowing;
+
+    #[test]
+    fn x7_no_error_of_a_call_has_a_secret_that_a_plugin_has_found_out() {
+        const FOUND: &str = "correcthorsebattery";
+        let (channel, _) = knowing(FOUND);
+        let limits = Limits { reason_bytes: 40, ..Limits::default() };
+        let cut = |before: usize| format!("{}{FOUND}", "x".repeat(before));
+        let said = |code: String, reason: String, object: Option<String>| {
+            Failure::Plugin(PluginError { code, reason, object, after: None })
+        };
+        let notice = Notice::Denied {
+            url: format!("https://{FOUND}.example"),
+            grant: format!("https://{FOUND}.example"),
+        };
+        for failure in [
+            said(FOUND.to_owned(), FOUND.to_uppercase(), Some(FOUND.to_owned())),
+            said(cut(90), cut(30), Some(cut(2000))),
+            Failure::Refused(Refused::Invalid(cut(30))),
+            Failure::Trap(wasmtime::Error::msg(cut(0))),
+        ] {
+            let error = failure.explain("report", &channel, &limits, std::slice::from_ref(&notice));
+            let text = format!("{error:?}").to_lowercase();
+            assert!(text.contains("grant") && !text.contains(&FOUND[..6]), "{text}");
+        }
+    }
 }

@@ -219,8 +219,9 @@ impl PluginExchange {
         };
         let answered = match instance.call(kept, call).await {
             Ok(Ok(unchecked)) => {
-                let (integration, scrubber) = (&self.channel.integration, self.channel.scrubber.as_ref());
-                let checked = unchecked(asked, &self.limits, &Speaker { integration, scrubber });
+                let speaker =
+                    Speaker { integration: &self.channel.integration, channel: Some(&self.channel) };
+                let checked = unchecked(asked, &self.limits, &speaker);
                 checked.and_then(accept).map_err(Failure::from)
             }
             Ok(Err(error)) => Err(Failure::Plugin(error)),

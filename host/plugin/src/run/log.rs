@@ -112,11 +112,14 @@ impl Log {
     }
 
     fn printed(&self, bytes: &[u8]) {
+        // A secret at the end of what is kept is whole, so that it is found.
+        let beyond = self.channel.scrubber.as_ref().map_or(0, |scrubber| scrubber.longest() as u64);
+        let most = self.limits.log_line_bytes.saturating_add(beyond);
         let lines: Vec<Vec<u8>> = {
             let mut used = self.used();
             let mut lines = Vec::new();
             for byte in bytes {
-                let full = used.partial.len() as u64 >= self.limits.log_line_bytes;
+                let full = used.partial.len() as u64 >= most;
                 match byte {
                     b'\n' => lines.push(std::mem::take(&mut used.partial)),
                     _ if full => {}
@@ -182,44 +185,19 @@ impl OutputStream for PrintedStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::egress::audit::{Audit, HttpCall};
-    use crate::egress::budget::BudgetInMemory;
-    use crate::egress::{ChannelContext, Hosts, Secret, Vault};
-    use std::collections::BTreeMap;
-
-    /// What is recorded.
-    #[derive(Debug, Default)]
-    struct Recorder(Mutex<Vec<String>>);
-
-    impl Audit for Recorder {
-        fn http(&self, _: &HttpCall<'_>) {}
-
-        fn log(&self, line: &LogLine<'_>) {
-            self.0.lock().unwrap().push(line.text.to_owned());
-        }
-    }
+    use crate::egress::tests::knowing;
 
     #[tokio::test]
     async fn x7_a_secret_in_a_log_line_is_masked_before_the_line_is_cut() {
         const FOUND: &str = "correcthorsebattery";
-        let secrets = BTreeMap::from([("key".to_owned(), Secret::new(FOUND))]);
-        let vault = Vault::new(secrets, Vec::new(), &[], &BTreeMap::new());
-        let recorder = Arc::new(Recorder::default());
-        let context = ChannelContext {
-            digest: "d1",
-            account: Arc::default(),
-            budget: Arc::new(BudgetInMemory::default()),
-            audit: Arc::clone(&recorder) as Arc<dyn Audit>,
-        };
-        let lookup: crate::egress::Lookup = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
-        let limits = Limits::default();
-        let channel =
-            Channel::new("shop".to_owned(), vault, Hosts::default(), limits.clone(), lookup, context);
-        let log = Log::new(Arc::new(channel), limits);
+        let (channel, recorder) = knowing(FOUND);
+        let log = Log::new(channel, Limits::default());
         log.line(Level::WARN, &format!("{}{FOUND}", "x".repeat(1010)), &[]);
         log.line(Level::WARN, "short", &[("found".to_owned(), FOUND.to_owned())]);
+        log.printed(format!("{}{}\n", "x".repeat(1006), FOUND.to_uppercase()).as_bytes());
         let lines = recorder.0.lock().unwrap().clone();
-        assert_eq!(lines.len(), 2);
+        assert_eq!(lines.len(), 3);
+        assert!(!lines[2].contains("CORREC"), "{lines:?}");
         assert!(lines[1].starts_with("short found=***"), "{lines:?}");
         assert!(lines.iter().all(|line| !line.contains(&FOUND[..6])), "{lines:?}");
     }

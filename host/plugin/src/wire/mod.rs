@@ -15,7 +15,7 @@ pub(crate) mod v0_1;
 
 use crate::component::inspect::Inspection;
 use crate::component::interface::Interface;
-use crate::egress::Scrubber;
+use crate::egress::Channel;
 use crate::egress::SecretError;
 use crate::limits::{LimitReached, Limits};
 use entente_core::Value;
@@ -99,8 +99,9 @@ impl From<LimitReached> for Refused {
 pub(crate) struct Speaker<'a> {
     /// The integration.
     pub(crate) integration: &'a str,
-    /// What looks for its secrets in texts that operators read: it may have found one out.
-    pub(crate) scrubber: Option<&'a Scrubber>,
+    /// Its channel: what looks for its secrets in texts that operators read, since it may have found one out, and what tells the
+    /// operator. `None`: it has no secrets, and nobody is told.
+    pub(crate) channel: Option<&'a Channel>,
 }
 
 /// A result that is not validated yet. It is checked against the request (`Q`) after the call has released

@@ -2,7 +2,7 @@
 
 use super::ManifestError;
 use crate::address::grant::HttpGrant;
-use crate::text::{clean, is_unseen};
+use crate::text::{is_unseen, quoted};
 use entente_core::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -23,22 +23,22 @@ pub(super) fn as_granted(address: &str, settings: &BTreeSet<&str>) -> Result<Str
     }
     if address.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err(ManifestError(format!(
-            "the address '{}' has spaces or control characters in it",
-            clean(address, 200)
+            "the address {} has spaces or control characters in it",
+            quoted(address, 200)
         )));
     }
     if let Some(unseen) = address.chars().find(|c| is_unseen(*c)) {
         return Err(ManifestError(format!(
-            "the address '{}' has the character {} in it, which cannot be seen",
-            clean(address, 200),
+            "the address {} has the character {} in it, which cannot be seen",
+            quoted(address, 200),
             unseen.escape_unicode()
         )));
     }
     for name in names_in(address) {
         if !settings.contains(name) {
             return Err(ManifestError(format!(
-                "'{}' uses a setting that is not listed as one",
-                clean(address, 200)
+                "{} uses a setting that is not listed as one",
+                quoted(address, 200)
             )));
         }
     }
@@ -51,8 +51,8 @@ pub(super) fn as_granted(address: &str, settings: &BTreeSet<&str>) -> Result<Str
     }
     if !address.is_ascii() {
         return Err(ManifestError(format!(
-            "the address '{}' is not in ASCII; beside a setting, write the host in its form that begins with xn--",
-            clean(address, 200)
+            "the address {} is not in ASCII; beside a setting, write the host in its form that begins with xn--",
+            quoted(address, 200)
         )));
     }
     grant(&filled(address, |_| Some("x".to_owned()))?)?;
@@ -70,7 +70,7 @@ pub(super) fn whole(address: &str) -> Option<&str> {
 }
 
 fn filled(pattern: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, ManifestError> {
-    let refuse = |why: String| ManifestError(format!("'{}' cannot be filled: {why}", clean(pattern, 200)));
+    let refuse = |why: String| ManifestError(format!("{} cannot be filled: {why}", quoted(pattern, 200)));
     let mut text = String::new();
     let mut rest = pattern;
     while let Some((before, after)) = rest.split_once('{') {
@@ -78,8 +78,8 @@ fn filled(pattern: &str, value: impl Fn(&str) -> Option<String>) -> Result<Strin
         let value = value(name).unwrap_or_default();
         if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             return Err(refuse(format!(
-                "the setting '{}' must be set to letters, digits and dashes",
-                clean(name, 100)
+                "the setting {} must be set to letters, digits and dashes",
+                quoted(name, 100)
             )));
         }
         text.push_str(before);

@@ -1,7 +1,7 @@
 //! Headers of a manifest: those that every plugin may send, and those that none may.
 
 use super::ManifestError;
-use crate::text::clean;
+use crate::text::quoted;
 use http::HeaderName;
 use std::borrow::Cow;
 
@@ -88,7 +88,7 @@ fn with_dashes(name: &str) -> Cow<'_, str> {
 
 /// The name of a header that a plugin asks to send, in lower case. Secrets too go only in one of these.
 pub(super) fn header(name: &str) -> Result<String, ManifestError> {
-    let refuse = |why: &str| Err(ManifestError(format!("'{}' {why}", clean(name, 100))));
+    let refuse = |why: &str| Err(ManifestError(format!("{} {why}", quoted(name, 100))));
     let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
         return refuse("is not the name of a header");
     };

@@ -18,7 +18,7 @@ pub use object::ObjectAsk;
 pub use setting::{Expected, SettingAsk, SettingError, SettingKind, SettingValue};
 pub use webhook::{SignatureAlgorithm, SignatureEncoding, SignaturePattern, SignatureScheme, WebhookAsk};
 
-use crate::text::clean;
+use crate::text::{clean, quoted};
 use address::{as_granted, names_in, place, whole};
 use entente_core::{Foreign, Value};
 use entente_sync::Object;
@@ -468,7 +468,7 @@ impl SecretAsk {
                 || query.len() > 100
                 || !query.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)))
         {
-            return refuse(format!("'{}' is not the name of a parameter", clean(query, 100)));
+            return refuse(format!("{} is not the name of a parameter", quoted(query, 100)));
         }
         Ok(())
     }
@@ -485,8 +485,8 @@ fn check_names<'n>(
             |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' || (dots && byte == b'.');
         if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
             return Err(ManifestError(format!(
-                "'{}' is no name of a {what}; use up to 64 letters, digits, dashes and underscores",
-                clean(name, 100)
+                "{} is no name of a {what}; use up to 64 letters, digits, dashes and underscores",
+                quoted(name, 100)
             )));
         }
         if !seen.insert(name) {

@@ -1,7 +1,7 @@
 //! Objects of a manifest: what a plugin reads and writes, field by field.
 
 use super::{MOST_ASKS, ManifestError};
-use crate::text::clean;
+use crate::text::{clean, quoted};
 use entente_core::Foreign;
 use entente_sync::{Feature, Object};
 use serde::{Deserialize, Serialize};
@@ -67,24 +67,26 @@ impl ObjectAsk {
     pub(super) fn checked(&self) -> Result<(), ManifestError> {
         let name = clean(&self.name, 100);
         if self.name.is_empty() || name != self.name {
-            return Err(ManifestError(format!("'{name}' is no name of an object")));
+            return Err(ManifestError(format!("{} is no name of an object", quoted(&self.name, 100))));
         }
         if self.reads.is_empty() && self.writes.is_empty() {
             return Err(ManifestError(format!(
-                "nothing of the object '{name}' is read or written: name its fields, or \"{EVERY}\" for all"
+                "nothing of the object {} is read or written: name its fields, or \"{EVERY}\" for all",
+                quoted(&name, 100)
             )));
         }
         for fields in [&self.reads, &self.writes] {
             if fields.len() > MOST_FIELDS {
                 return Err(ManifestError(format!(
-                    "{} fields of the object '{name}' are named; {MOST_FIELDS} can be named: write \"{EVERY}\"",
-                    fields.len()
+                    "{} fields of the object {} are named; {MOST_FIELDS} can be named: write \"{EVERY}\"",
+                    fields.len(),
+                    quoted(&name, 100)
                 )));
             }
             if let Some(field) = fields.iter().find(|field| field.is_empty() || clean(field, 100) != **field)
             {
-                let field = clean(field, 100);
-                return Err(ManifestError(format!("'{field}' of the object '{name}' is no name of a field")));
+                let (field, name) = (quoted(field, 100), quoted(&name, 100));
+                return Err(ManifestError(format!("{field} of the object {name} is no name of a field")));
             }
         }
         Ok(())
@@ -163,7 +165,7 @@ pub(super) fn check_objects(asks: &[ObjectAsk]) -> Result<(), ManifestError> {
     for ask in asks {
         ask.checked()?;
         if !seen.insert(ask.name.as_str()) {
-            return Err(ManifestError(format!("the object '{}' occurs twice", ask.name)));
+            return Err(ManifestError(format!("the object {} occurs twice", quoted(&ask.name, 100))));
         }
     }
     Ok(())

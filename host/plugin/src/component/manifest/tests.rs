@@ -196,7 +196,7 @@ fn what_is_no_manifest_is_told() {
             "[[setting]]\nname = \"a\"\ndefault = \"\"\nreason = \"x\"",
             "has a default, choice or example that is empty",
         ),
-        ("[[object]]\nname = \"a\"\nreason = \"x\"", "nothing of the object 'a' is read or written"),
+        ("[[object]]\nname = \"a\"\nreason = \"x\"", "nothing of the object «a» is read or written"),
         ("[[object]]\nname = \"\\u001b\"\nreads = [\"*\"]\nreason = \"x\"", "no name of an object"),
         ("[[object]]\nname = \"a\"\nreads = [\"\"]\nreason = \"x\"", "no name of a field"),
         ("[webhook]\nreason = \"x\"\nsecret = \"h\"", "neither a scheme nor a pattern"),

@@ -1,7 +1,7 @@
 //! The webhook of a manifest: how the host verifies that a request comes from the remote system.
 
 use super::{ManifestError, SecretAsk, SecretUse};
-use crate::text::clean;
+use crate::text::{clean, quoted};
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -118,10 +118,8 @@ impl WebhookAsk {
             }
             (Some(name), ..) => {
                 if !secrets.iter().any(|ask| ask.name == *name && ask.usage == SecretUse::Sign) {
-                    let name = clean(name, 100);
-                    return refuse(format!(
-                        "is signed with '{name}', which is no secret with use = \"sign\""
-                    ));
+                    let name = quoted(name, 100);
+                    return refuse(format!("is signed with {name}, which is no secret with use = \"sign\""));
                 }
             }
         }
@@ -149,7 +147,7 @@ impl SignaturePattern {
         let refuse = |why: String| Err(ManifestError(format!("the signature of the webhook {why}")));
         for header in [Some(&self.header), self.timestamp.as_ref(), self.id.as_ref()].into_iter().flatten() {
             if HeaderName::from_bytes(header.as_bytes()).is_err() {
-                return refuse(format!("is in '{}', which is not the name of a header", clean(header, 100)));
+                return refuse(format!("is in {}, which is not the name of a header", quoted(header, 100)));
             }
         }
         for text in [&self.prefix, &self.signs] {

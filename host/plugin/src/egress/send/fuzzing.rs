@@ -1,12 +1,12 @@
 //! Entry points for the fuzz targets: a request of a plugin up to where it would leave, and the head of an answer.
 
-use super::{Channel, ChannelContext, Egress, Prepared};
+use super::{Channel, Egress, Prepared};
 use crate::address::grant::HttpGrant;
 use crate::component::manifest::{AskedHost, Manifest, SecretAsk};
 use crate::egress::audit::{Audit, HttpCall, LogLine};
 use crate::egress::budget::BudgetInMemory;
 use crate::egress::notice::Notice;
-use crate::egress::{Hosts, Lookup, Secret, SecretGrant, Vault};
+use crate::egress::{ChannelContext, Hosts, Lookup, Secret, SecretGrant, Vault};
 use crate::fair::account::TenantAccount;
 use crate::fair::held::Held;
 use crate::limits::Limits;

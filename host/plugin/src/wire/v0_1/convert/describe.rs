@@ -28,7 +28,10 @@ pub(crate) fn description(
     for object in description.objects {
         let object = lift.object(object)?;
         if !names.insert(object.name.clone()) {
-            return Err(Refused::Invalid(format!("it describes the object '{}' twice", object.name)));
+            return Err(Refused::Invalid(format!(
+                "it describes the object {} twice",
+                lift.named(&object.name)
+            )));
         }
         objects.push(object);
     }
@@ -59,8 +62,9 @@ impl Lift<'_> {
             let field = self.field(field)?;
             if !names.insert(field.name.clone()) {
                 return Err(Refused::Invalid(format!(
-                    "it describes the field '{}' of '{name}' twice",
-                    field.name
+                    "it describes the field {} of {} twice",
+                    self.named(&field.name),
+                    self.named(&name)
                 )));
             }
             fields.push(field);

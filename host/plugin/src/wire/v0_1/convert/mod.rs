@@ -13,5 +13,4 @@ pub(crate) use order::{collection, execution, lower_order};
 pub(crate) use report::{found, lower_query, lower_request, page};
 pub(crate) use value::lower_value;
 
-use crate::text::clean;
 pub(crate) use crate::wire::lift::Lift;

@@ -82,16 +82,16 @@ pub(crate) fn answers(
         lift.count(answer.change.len())?;
         let Some(action) = asked.get(answer.change.as_str()) else {
             lift.warn(&format!(
-                "an answer to a change that was not ordered ('{}') was left out",
-                super::clean(&answer.change, 100)
+                "an answer to a change that was not ordered ({}) was left out",
+                lift.named(&answer.change)
             ));
             continue;
         };
         match lift.outcome(answer.outcome, &order.fields, action)? {
             Ok(outcome) => lifted.push(Answer { change: answer.change, outcome }),
             Err(reason) => lift.warn(&format!(
-                "the answer to change '{}' cannot be understood: {reason}; its outcome is unknown",
-                super::clean(&answer.change, 100)
+                "the answer to change {} cannot be understood: {reason}; its outcome is unknown",
+                lift.named(&answer.change)
             )),
         }
     }
@@ -201,8 +201,8 @@ impl Lift<'_> {
             Ok(row) => row.into(),
             Err(reason) => {
                 self.warn(&format!(
-                    "the values of record '{}' as stored were left out: {reason}",
-                    super::clean(&bare.id, 100)
+                    "the values of record {} as stored were left out: {reason}",
+                    self.named(&bare.id)
                 ));
                 bare
             }

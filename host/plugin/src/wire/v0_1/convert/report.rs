@@ -256,7 +256,7 @@ mod tests {
                 (None, "it has no id"),
                 (Some("times"), "it has 2 field times for 1 values"),
                 (None, "its id has 2000 bytes; 1024 are allowed (limit id-bytes)"),
-                (Some("day"), "field 'a': 'soon' is not a day"),
+                (Some("day"), "field a: 'soon' is not a day"),
                 (Some("locked"), "it is locked"),
                 (None, "a deletion cannot be taken: it has no id"),
             ]
@@ -300,7 +300,7 @@ mod tests {
             else {
                 panic!()
             };
-            assert!(reason.contains("has the name 'a\\u{1b}[31m'"), "{reason}");
+            assert!(reason.contains("has the name «a\\u{1b}[31m»"), "{reason}");
         }
         let to = wit::Reference { object: bad.clone(), id: "1".to_owned() };
         let before = wit::Reference { object: "thing".to_owned(), id: "1".to_owned() };

@@ -80,7 +80,7 @@ impl Lift<'_> {
         for (value, field) in values.into_iter().zip(fields) {
             match self.value(value)? {
                 Ok(value) => lifted.push(value),
-                Err(reason) => return Ok(Err(format!("field '{field}': {reason}"))),
+                Err(reason) => return Ok(Err(format!("field {}: {reason}", self.named(field)))),
             }
         }
         Ok(Ok(lifted))
@@ -176,10 +176,10 @@ mod tests {
         let mut lift = Lift::new(&limits, "x");
         let fields = ["score".to_owned()];
         let mut reason = |value| lift.values(vec![value], &fields).unwrap().unwrap_err();
-        assert_eq!(reason(wit::Value::Float(f64::NAN)), "field 'score': a number must be finite");
+        assert_eq!(reason(wit::Value::Float(f64::NAN)), "field score: a number must be finite");
         assert_eq!(
             reason(wit::Value::Date(wit::Date { year: 2021, month: 2, day: 29 })),
-            "field 'score': 2021-02-29 is not a day of the calendar"
+            "field score: 2021-02-29 is not a day of the calendar"
         );
         let empty = wit::Reference { object: "a".to_owned(), id: String::new() };
         assert!(reason(wit::Value::Reference(empty.clone())).contains("not empty"));

@@ -80,7 +80,7 @@ pub enum ArchiveError {
     #[error("it is no export of a tenant: {}", Foreign::new(.0))]
     NotOne(String),
     /// It was written by a newer version.
-    #[error("it was made by entente {0}, which is newer; use that version")]
+    #[error("it was made by entente {}, which is newer; use that version", Foreign::new(Foreign::new(.0).cut(40)).named())]
     Newer(String),
     /// It contains a file that no export has.
     #[error("it holds {}, which no export does; it was not made by entente, and nothing of it was taken", Foreign::new(.0))]
@@ -284,7 +284,7 @@ fn list(entry: &mut tar::Entry<'_, impl Read>, size: u64) -> Result<Archived, Ar
         |error: serde_json::Error| ArchiveError::NotOne(format!("its {LIST} cannot be read: {error}"));
     let form: Form = serde_json::from_slice(&text).map_err(wrong)?;
     if form.format > FORMAT {
-        return Err(ArchiveError::Newer(form.program.chars().filter(|c| !c.is_control()).take(40).collect()));
+        return Err(ArchiveError::Newer(form.program));
     }
     let list: Archived = serde_json::from_slice(&text).map_err(wrong)?;
     if list.contents.len() > MOST_FILES {

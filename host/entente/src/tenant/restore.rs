@@ -42,6 +42,7 @@ pub(crate) async fn restore(
     options: RestoreOptions,
 ) -> Result<Restored, TenantError> {
     let wrong = |error: ArchiveError| TenantError::Archive { path: file.to_owned(), error };
+    let refused = |why: String| wrong(ArchiveError::Database(why));
     // May wait for the lock while another tenant is added, so it runs on the blocking pool.
     let making = (home.clone(), tenant.to_owned());
     let new = blocking(move || making.0.new_tenant(&making.1)).await??;
@@ -52,15 +53,16 @@ pub(crate) async fn restore(
     blocking(move || Store::check_foreign(&checked)).await?.map_err(|error| match error {
         StoreError::Foreign { why, .. } => wrong(ArchiveError::Database(why)),
         StoreError::Newer { .. } => wrong(ArchiveError::Newer(unpacked.list.program.clone())),
-        error => error.into(),
+        error => refused(error.to_string()),
     })?;
 
-    let store = Store::open(&database)?;
+    let store = Store::open(&database).map_err(|error| refused(error.to_string()))?;
     // No run of this home holds a lease in a restored database; writes of former holders are fenced off.
-    SqliteLedger::new(store.clone()).end_leases().await?;
+    let ended = SqliteLedger::new(store.clone()).end_leases().await;
+    ended.map_err(|error| refused(error.to_string()))?;
     let key = SealingKey::find(home, key.as_ref().map(SecretText::reveal))?;
     let configuration = Tenant::configuration_over(store, home.clone(), tenant);
-    for plugin in configuration.plugins().await? {
+    for plugin in configuration.plugins().await.map_err(|error| refused(error.to_string()))? {
         if !is_digest(&plugin.digest) {
             let digest = Foreign::new(&plugin.digest).cut(100);
             return Err(wrong(ArchiveError::Database(format!("'{digest}' is no digest of a component"))));
@@ -74,7 +76,8 @@ pub(crate) async fn restore(
         exported_as: unpacked.list.tenant.clone(),
         integrations: configuration
             .integrations()
-            .await?
+            .await
+            .map_err(|error| refused(error.to_string()))?
             .into_iter()
             .map(|integration| integration.name)
             .collect(),
@@ -131,7 +134,15 @@ mod tests {
                 "CREATE TRIGGER t AFTER INSERT ON run BEGIN DELETE FROM run; END",
                 "its database cannot be taken: it has a trigger 't'",
             ),
+            (
+                "CREATE TRIGGER \"sqlite-autoindex-t\" AFTER INSERT ON run BEGIN DELETE FROM run; END",
+                "its database cannot be taken: it has a trigger 'sqlite-autoindex-t'",
+            ),
             ("PRAGMA user_version = 999", "which is newer; use that version"),
+            (
+                "INSERT INTO lease VALUES ('r', 'process 1', 1, 9223372036854775807)",
+                "its database cannot be taken: the database could not end the leases",
+            ),
             (
                 "INSERT INTO relation VALUES ('a' || char(10) || 'FORGED', 'hub', 'crm')",
                 "its relation has the name 'a\\nFORGED', which is no name",

@@ -35,7 +35,8 @@ impl Store {
     }
 
     /// Validates a database that came from elsewhere: its integrity, that it has exactly the tables of this program, and that
-    /// its names are names. In texts that are printed as they are, what acts on a terminal is escaped.
+    /// its names are names. It is brought to the newest version, and then, in texts that are printed as they are, what acts on a
+    /// terminal is escaped: an earlier version may keep in a value what is a name in this one.
     ///
     /// # Errors
     /// [`StoreError::Newer`] where it is from a newer version, [`StoreError::Foreign`] where it is something
@@ -76,6 +77,9 @@ impl Store {
         if dangling.map_err(strange)? {
             return Err(foreign("rows of it refer to rows that are not there".to_owned()));
         }
+        drop(connection);
+        drop(Store::open(path).map_err(|error| foreign(error.to_string()))?);
+        let connection = open_as_it_is(path)?;
         texts::take_in(&connection).map_err(strange)?.map_or(Ok(()), |why| Err(foreign(why)))
     }
 }
@@ -145,6 +149,7 @@ mod tests {
                 .replace(&folder.path().display().to_string(), "DIR")
         };
         insta::assert_snapshot!(said("trigger", "CREATE TRIGGER t AFTER INSERT ON run BEGIN DELETE FROM run; END"), @"DIR/trigger.db is no database of entente: it has a trigger 't' that is not of this program");
+        insta::assert_snapshot!(said("index", "CREATE TRIGGER \"sqlite-autoindex-t\" AFTER INSERT ON run BEGIN DELETE FROM run; END"), @"DIR/index.db is no database of entente: it has a trigger 'sqlite-autoindex-t' that is not of this program");
         insta::assert_snapshot!(said("view", "DROP TABLE tenant_limit; CREATE VIEW tenant_limit AS SELECT 'memory-bytes' AS name, 1 AS value"), @"DIR/view.db is no database of entente: it has a view 'tenant_limit' that is not of this program");
         insta::assert_snapshot!(said("less", "DROP TABLE tenant_limit"), @"DIR/less.db is no database of entente: it lacks the table 'tenant_limit'");
         let newer = said("newer", "PRAGMA user_version = 999");

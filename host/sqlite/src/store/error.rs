@@ -41,7 +41,7 @@ impl StoreFailure {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be opened as a database.
-    #[error("the database {} cannot be opened: {why}; check the file and its permissions", path.display())]
+    #[error("the database {} cannot be opened: {why}; check the file, its permissions, and whether there is room on the disk", path.display())]
     Open {
         /// The file.
         path: PathBuf,

@@ -55,10 +55,12 @@ pub(super) fn tables_of(version: usize) -> Result<Vec<Made>, StoreError> {
     tables(&connection)
 }
 
-/// Kind, name and SQL of every schema object in a file, except SQLite's own.
+/// Kind, name and SQL of every schema object in a file, except the indexes that SQLite makes for constraints: those, and no others,
+/// have no SQL. A name says nothing, since a file may give any.
 pub(super) fn tables(connection: &Connection) -> Result<Vec<Made>, StoreError> {
-    let mut statement =
-        connection.prepare("SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_autoindex_%' ORDER BY type, name")?;
+    let mut statement = connection.prepare(
+        "SELECT type, name, coalesce(sql, '') FROM sqlite_schema WHERE NOT (type = 'index' AND sql IS NULL) ORDER BY type, name",
+    )?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

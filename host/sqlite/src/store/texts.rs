@@ -1,5 +1,5 @@
 //! Texts of a database that came from elsewhere. Where it is read, a name, a status or a sentence is taken for one that this
-//! program wrote, and printed as it is; so whatever acts on a terminal is taken out of them before the database is opened.
+//! program wrote, and printed as it is; so whatever acts on a terminal is taken out of them before anything reads it.
 //! What strangers said has a type of its own where it is read ([`Foreign`]), and stays as it is.
 
 use entente_core::{Foreign, acts_on_a_terminal};
@@ -83,9 +83,12 @@ const JSON: &[(&str, &[&str])] = &[
 /// ([`Foreign`]). Returns what is wrong where a name has it: what a name names could not be found any more.
 pub(super) fn take_in(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function("entente_shown", 3, flags, |context| {
-        let (text, keys_only, json) = (context.get_raw(0).as_str()?, context.get(1)?, context.get(2)?);
-        cleaned(text, keys_only, json).map_err(|error| rusqlite::Error::UserFunctionError(error.into()))
+    connection.create_scalar_function("entente_shown", 2, flags, |context| {
+        let (text, said) = (context.get_raw(0).as_str()?, context.get(1)?);
+        cleaned_json(text, said).map_err(|error| rusqlite::Error::UserFunctionError(error.into()))
+    })?;
+    connection.create_scalar_function("entente_shown", 1, flags, |context| {
+        Ok(cleaned_text(context.get_raw(0).as_str()?))
     })?;
     for (table, column) in columns(connection)? {
         if NAMES.contains(&column.as_str()) {
@@ -98,7 +101,11 @@ pub(super) fn take_in(connection: &Connection) -> rusqlite::Result<Option<String
         let is_of = |list: &[(&str, &[&str])]| {
             list.iter().any(|(of, columns)| *of == table && columns.contains(&column.as_str()))
         };
-        let shown = format!("entente_shown(\"{column}\", {}, {})", is_of(SAID), is_of(JSON));
+        let shown = match (is_of(JSON), is_of(SAID)) {
+            (true, said) => format!("entente_shown(\"{column}\", {said})"),
+            (false, false) => format!("entente_shown(\"{column}\")"),
+            (false, true) => continue,
+        };
         let update = format!(
             "UPDATE \"{table}\" SET \"{column}\" = {shown} WHERE typeof(\"{column}\") = 'text' AND {shown} IS NOT NULL"
         );
@@ -134,26 +141,23 @@ fn bad_name(connection: &Connection, table: &str, column: &str) -> rusqlite::Res
     Ok(None)
 }
 
-/// A text as it may be printed, where that differs: of JSON its keys, and its texts but for what somebody said (`keys_only`: all of
-/// them are).
+/// A text as it may be printed, where that differs.
+fn cleaned_text(text: &str) -> Option<String> {
+    text.contains(acts_on_a_terminal).then(|| Foreign::new(text).to_string())
+}
+
+/// JSON as it may be printed, where that differs: its keys, and its texts but for what somebody said (`keys_only`: all of them
+/// are).
 ///
 /// # Errors
-/// Where it should be JSON and is none.
-fn cleaned(text: &str, keys_only: bool, json: bool) -> Result<Option<String>, serde_json::Error> {
-    // Of JSON, only what has an escape can hold a control character.
+/// Where it is no JSON.
+fn cleaned_json(text: &str, keys_only: bool) -> Result<Option<String>, serde_json::Error> {
+    // Only what has an escape can hold a control character.
     if !text.contains(|c| c == '\\' || acts_on_a_terminal(c)) {
         return Ok(None);
     }
-    let shown = match serde_json::from_str::<Value>(text) {
-        Ok(mut value) => match clean(&mut value, keys_only) {
-            true => value.to_string(),
-            false => return Ok(None),
-        },
-        Err(error) if json => return Err(error),
-        Err(_) if keys_only => return Ok(None),
-        Err(_) => Foreign::new(text).to_string(),
-    };
-    Ok((shown != text).then_some(shown))
+    let mut value: Value = serde_json::from_str(text)?;
+    Ok(clean(&mut value, keys_only).then(|| value.to_string()))
 }
 
 /// Cleans a JSON document. Returns whether anything has changed. The parser bounds how deep it is.
@@ -188,8 +192,6 @@ mod tests {
     #[test]
     fn x4_only_what_somebody_said_keeps_what_acts_on_a_terminal() {
         for (text, shown, keys) in [
-            ("done", None, None),
-            ("done\nFORGED", Some(r"done\nFORGED"), None),
             (r#"{"contact":{"read":1}}"#, None, None),
             (r#"{"a\nb":1}"#, Some(r#"{"a\\nb":1}"#), Some(r#"{"a\\nb":1}"#)),
             (r#"{"object":"a\nb"}"#, Some(r#"{"object":"a\\nb"}"#), None),
@@ -204,22 +206,27 @@ mod tests {
             ),
             ("\"a\u{202e}\"", Some("\"a\\\\u{202e}\""), None),
         ] {
-            assert_eq!(cleaned(text, false, false).unwrap().as_deref(), shown, "{text}");
-            assert_eq!(cleaned(text, true, false).unwrap().as_deref(), keys, "{text}");
+            assert_eq!(cleaned_json(text, false).unwrap().as_deref(), shown, "{text}");
+            assert_eq!(cleaned_json(text, true).unwrap().as_deref(), keys, "{text}");
+        }
+        for (text, shown) in [
+            ("done", None),
+            ("done\nFORGED", Some(r"done\nFORGED")),
+            // Read as JSON it would have nothing to clean.
+            ("\n\"next: run this\"\n", Some(r#"\n"next: run this"\n"#)),
+        ] {
+            assert_eq!(cleaned_text(text).as_deref(), shown, "{text}");
         }
         // What is cleaned is clean.
-        for text in ["a\n\u{1b}b", r#"{"a\nb":["c\td"]}"#] {
-            let once = cleaned(text, false, false).unwrap().unwrap();
-            assert_eq!(cleaned(&once, false, false).unwrap(), None, "{once}");
-        }
+        let once = cleaned_text("a\n\u{1b}b").unwrap();
+        assert_eq!(cleaned_text(&once), None, "{once}");
+        let once = cleaned_json(r#"{"a\nb":["c\td"]}"#, false).unwrap().unwrap();
+        assert_eq!(cleaned_json(&once, false).unwrap(), None, "{once}");
         // What a reader would pass over hides nothing.
         let deep = format!(r#"{{"zz":{}{},"object":"a\u000aFORGED"}}"#, "[".repeat(200), "]".repeat(200));
         let joined = r#"1},"z":{"object":"a\u000aFORGED""#;
         for hidden in [r#"{"object":"a\u000aFORGED","zz":1e999}"#, &deep, joined] {
-            assert!(
-                cleaned(hidden, false, true).is_err() && cleaned(hidden, true, true).is_err(),
-                "{hidden}"
-            );
+            assert!(cleaned_json(hidden, false).is_err() && cleaned_json(hidden, true).is_err(), "{hidden}");
         }
     }
 

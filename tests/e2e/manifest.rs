@@ -302,8 +302,8 @@ fn what_the_manifest_does_not_name_is_neither_read_nor_written() {
     assert_eq!(world.crm.create(Object::Organisation, json!({ "name": "Acme" })).status, 201);
     let url = format!("url={}", world.url);
     add(&world, &["--set", &url]).well().says(&[
-        "company ↔ organisation is left out: the remote system has no object 'organisation'",
-        "city ↔ city is left out: person of the remote system has no field 'city'",
+        "company ↔ organisation is left out: the remote system has no object organisation",
+        "city ↔ city is left out: person of the remote system has no field city",
         "first_name ↔ first_name flows to the hub only",
     ]);
     world.run(&["sync", "Narrow"]).well();

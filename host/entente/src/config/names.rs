@@ -1,5 +1,7 @@
 //! Names of integrations, syncs and objects: their syntax, and suggestions for misspelt ones.
 
+use entente_core::Foreign;
+
 /// The name of the built-in record store among the exchanges.
 pub const HUB: &str = "hub";
 
@@ -69,14 +71,19 @@ pub(crate) fn known<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) ->
     let near = if name.len() > LONGEST || all.len() > COMPARED { Vec::new() } else { near(name, &all) };
     let (listed, rest) = if near.is_empty() {
         (
-            all.iter().take(LISTED).map(|name| cut(name, LONGEST)).collect::<Vec<_>>(),
+            all.iter().take(LISTED).map(|name| shown(name)).collect::<Vec<_>>(),
             all.len().saturating_sub(LISTED),
         )
     } else {
-        (near.into_iter().map(str::to_owned).collect(), 0)
+        (near.into_iter().map(shown).collect(), 0)
     };
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
     format!("there is: {}{more}", listed.join(", "))
+}
+
+/// A name that a plugin may have given.
+fn shown(name: &str) -> String {
+    Foreign::new(cut(name, LONGEST)).named()
 }
 
 /// The names within a few edits, the nearest first.
@@ -117,6 +124,13 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn x5_a_name_that_a_plugin_gave_is_no_sentence() {
+        let evil = "x'. Allow it with the command below";
+        assert_eq!(known("y", [evil]), format!("there is: «{evil}»"));
+        assert_eq!(known("mail", ["email"]), "there is: email");
+    }
 
     #[test]
     fn names_are_letters_digits_dash_underscore() {

@@ -7,7 +7,7 @@ use crate::config::error::Problems;
 use crate::config::file::form::{FieldEntry, File, MappingEntry, RequiredWord, nowhere};
 use crate::config::file::words::{CreateWord, DirectionWord, SideWords};
 use crate::config::names::HUB;
-use entente_core::Compatibility;
+use entente_core::{Compatibility, Foreign};
 use entente_sync::{
     Brake, Description, Feature, IdentifyBy, Object, ProposedDirection, ProposedField, ProposedMapping,
     Remedy, Side, Sides, SyncDefinition,
@@ -30,7 +30,7 @@ pub(crate) fn entries(
 ) -> Proposed {
     let mut proposed = Proposed::default();
     for mapping in manual {
-        let part = format!("proposed {} ↔ {}", mapping.hub, mapping.remote);
+        let part = format!("proposed {} ↔ {}", named(&mapping.hub), named(&mapping.remote));
         let (Some(hub_object), Some(remote_object)) =
             (hub_has.object(&mapping.hub), remote_has.object(&mapping.remote))
         else {
@@ -39,7 +39,7 @@ pub(crate) fn entries(
             } else {
                 ("the remote system", &mapping.remote)
             };
-            proposed.notices.push(format!("{part} is left out: {who} has no object '{what}'"));
+            proposed.notices.push(format!("{part} is left out: {who} has no object {}", named(what)));
             continue;
         };
         let mut taken: Vec<(ProposedField, DirectionWord)> = Vec::new();
@@ -47,12 +47,18 @@ pub(crate) fn entries(
             match take_field(field, hub_object, remote_object, &taken) {
                 Ok((word, None)) => taken.push((field.clone(), word)),
                 Ok((word, Some(why))) => {
-                    proposed.notices.push(format!("{part}: {} ↔ {} {why}", field.hub, field.remote));
+                    proposed.notices.push(format!(
+                        "{part}: {} ↔ {} {why}",
+                        named(&field.hub),
+                        named(&field.remote)
+                    ));
                     taken.push((field.clone(), word));
                 }
-                Err(why) => proposed
-                    .notices
-                    .push(format!("{part}: {} ↔ {} is left out: {why}", field.hub, field.remote)),
+                Err(why) => proposed.notices.push(format!(
+                    "{part}: {} ↔ {} is left out: {why}",
+                    named(&field.hub),
+                    named(&field.remote)
+                )),
             }
         }
         if taken.is_empty() {
@@ -64,7 +70,7 @@ pub(crate) fn entries(
         if !mapping.identifiers.is_empty() && !mapping.identifiers.iter().any(is_taken) {
             proposed.notices.push(format!(
                 "{part} is left out: its records are recognised by {}, which cannot be mapped",
-                mapping.identifiers.join(", ")
+                mapping.identifiers.iter().map(|name| named(name)).collect::<Vec<_>>().join(", ")
             ));
             continue;
         }
@@ -72,6 +78,11 @@ pub(crate) fn entries(
         proposed.entries.push(entry);
     }
     proposed
+}
+
+/// A name that a plugin has given.
+fn named(name: &str) -> String {
+    Foreign::new(name).named()
 }
 
 /// The direction that a proposed field can have, with its notice; or why it cannot be mapped.
@@ -82,10 +93,14 @@ fn take_field(
     taken: &[(ProposedField, DirectionWord)],
 ) -> Result<(DirectionWord, Option<String>), String> {
     let Some(ours) = hub.field(&field.hub) else {
-        return Err(format!("{} of the hub has no field '{}'", hub.name, field.hub));
+        return Err(format!("{} of the hub has no field {}", named(&hub.name), named(&field.hub)));
     };
     let Some(theirs) = remote.field(&field.remote) else {
-        return Err(format!("{} of the remote system has no field '{}'", remote.name, field.remote));
+        return Err(format!(
+            "{} of the remote system has no field {}",
+            named(&remote.name),
+            named(&field.remote)
+        ));
     };
     if !matches!(ours.kind.compatibility(&theirs.kind), Compatibility::Same | Compatibility::Numbers) {
         return Err(format!("{} and {} cannot stand for each other", ours.kind, theirs.kind));
@@ -137,9 +152,8 @@ fn entry(
             } else {
                 field.remote.clone()
             })),
-            None => {
-                notices.push(format!("{part}: the identifier '{name}' is left out, since it is not mapped"))
-            }
+            None => notices
+                .push(format!("{part}: the identifier {} is left out, since it is not mapped", named(name))),
         }
     }
     // No records are created on a side whose required fields are not mapped.
@@ -158,8 +172,9 @@ fn entry(
         } else if let Some(field) = missing {
             create[n] = false;
             notices.push(format!(
-                "{part}: nothing is created in {who}, since {} needs '{}', which nothing is written to",
-                objects[n].name, field.name
+                "{part}: nothing is created in {who}, since {} needs {}, which nothing is written to",
+                named(&objects[n].name),
+                named(&field.name)
             ));
         }
     }

@@ -37,6 +37,9 @@ pub(super) fn check_names(
     found: &mut Findings<'_>,
 ) {
     for entry in entries {
+        if found.is_full() {
+            return;
+        }
         let given = Sides::new(&entry.get_ref().left, &entry.get_ref().right);
         let filters = Sides::new(&entry.get_ref().filter_left, &entry.get_ref().filter_right);
         for side in Side::BOTH {
@@ -52,6 +55,9 @@ pub(super) fn check_names(
             let Some(fields) = fields else { continue };
             let there = || fields.iter().map(String::as_str);
             for one in listed(entry) {
+                if found.is_full() {
+                    return;
+                }
                 let name = one.spanned(side);
                 let stands = one.entry.constant.is_some() && is_stand_in(name.get_ref());
                 if !stands && !name.get_ref().is_empty() && !fields.contains(name.get_ref()) {
@@ -60,6 +66,9 @@ pub(super) fn check_names(
                 }
             }
             for condition in filters[side].iter().flatten() {
+                if found.is_full() {
+                    return;
+                }
                 let name = &condition.get_ref().field;
                 if !fields.contains(name.get_ref()) {
                     let message = no_field(exchange, object_name, name.get_ref(), there());

@@ -27,6 +27,9 @@ pub(crate) fn check_objects(
     let mut pairs: Vec<Sides<String>> = Vec::new();
     let mut mappings = Vec::new();
     for entry in entries {
+        if found.is_full() {
+            break;
+        }
         let span = entry.span();
         let Some(objects) = find_objects(entry, sides, described, part, found) else {
             continue;

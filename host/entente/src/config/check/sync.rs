@@ -70,8 +70,18 @@ pub(crate) struct Stored {
     pub(crate) names: BTreeMap<String, Names>,
 }
 
-/// How many problems of a file are told: more help nobody.
+/// How many problems of a file are told, and how many notices: more help nobody.
 const MOST_PROBLEMS: usize = 1000;
+/// Syncs of a file.
+const MOST_SYNCS: usize = 1000;
+/// Objects of a sync.
+const MOST_MAPPINGS: usize = 1000;
+/// Fields of two objects that are mapped.
+const MOST_MAPPED: usize = 1000;
+/// Fields that all syncs of a file map.
+const MOST_MAPPED_OF_ALL: usize = 20_000;
+/// Identifiers, conditions of a filter, and rules of preference of two objects, each.
+const MOST_RULES: usize = 100;
 
 /// Problems and notices found so far, with their positions.
 #[derive(Debug)]
@@ -144,7 +154,9 @@ impl<'a> Findings<'a> {
         message: impl Into<String>,
         remedies: impl IntoIterator<Item = Remedy>,
     ) {
-        self.notices.push(self.found(span, part, message, remedies));
+        if self.notices.len() < MOST_PROBLEMS {
+            self.notices.push(self.found(span, part, message, remedies));
+        }
     }
 
     pub(crate) fn end(mut self, mut checked: Checked) -> Result<Checked, Problems> {
@@ -186,6 +198,9 @@ pub(crate) fn check_with(
         .filter(|sync| !names.contains(sync.name.as_str()))
         .map(|sync| (sync.relation.clone(), sync.name.clone(), sync.exchanges.clone()))
         .collect();
+    if !fits_syncs(file, found) {
+        return checked;
+    }
     for (name, entry) in &file.sync {
         if found.is_full() {
             break;
@@ -221,6 +236,42 @@ fn fits(file: &File, found: &mut Findings<'_>) -> bool {
             too_many(&part, &name.span(), field.targets.len(), MOST_OBJECTS, "targets");
         }
     }
+    found.problems.len() == before
+}
+
+/// Whether the file maps no more than is compared in a short time, since each of its names may be compared with all others.
+fn fits_syncs(file: &File, found: &mut Findings<'_>) -> bool {
+    let before = found.problems.len();
+    let mut mapped = 0;
+    let mut too_many = |part: &str, span: Range<usize>, there: usize, most: usize, what: &str| {
+        if there > most {
+            found.problem(&span, part, format!("it has {there} {what}, and there are at most {most}"));
+        }
+    };
+    let first = |name: &Spanned<String>| name.span();
+    let syncs = file.sync.keys().next().map(first).unwrap_or_default();
+    too_many("the file", syncs.clone(), file.sync.len(), MOST_SYNCS, "syncs");
+    for (name, entry) in &file.sync {
+        let part = format!("sync {}", name.get_ref());
+        too_many(&part, name.span(), entry.object.len(), MOST_MAPPINGS, "objects");
+        for entry in &entry.object {
+            let (given, span) = (entry.get_ref(), || entry.span());
+            let fields = given.fields.len() + given.field.len();
+            mapped += fields;
+            too_many(&part, span(), fields, MOST_MAPPED, "fields of two objects");
+            let identifiers = given.identifiers.as_ref().map_or(0, Vec::len);
+            too_many(&part, span(), identifiers, MOST_RULES, "identifiers of an object");
+            for filter in [&given.filter_left, &given.filter_right] {
+                let conditions = filter.as_ref().map_or(0, Vec::len);
+                too_many(&part, span(), conditions, MOST_RULES, "conditions of a filter");
+            }
+            for rules in [&given.prefer_left, &given.prefer_right] {
+                let rules = rules.as_ref().map_or(0, Vec::len);
+                too_many(&part, span(), rules, MOST_RULES, "rules of preference");
+            }
+        }
+    }
+    too_many("the file", syncs, mapped, MOST_MAPPED_OF_ALL, "mapped fields");
     found.problems.len() == before
 }
 

@@ -339,9 +339,15 @@ impl Lines {
         }
         let line = self.starts.partition_point(|start| *start <= end);
         let start = line.checked_sub(1).and_then(|line| self.starts.get(line)).copied().unwrap_or(0);
-        Position { line: line.max(1), column: self.text[start..end].chars().count() + 1 }
+        // In a line of this length nobody counts characters, and for each of many problems it would take long.
+        let before = &self.text[start..end];
+        let column = if before.len() > LONG_LINE { before.len() } else { before.chars().count() };
+        Position { line: line.max(1), column: column + 1 }
     }
 }
+
+/// Bytes of a line up to which its columns are characters.
+const LONG_LINE: usize = 10_000;
 
 /// The parser's message on one line, reworded where it has none.
 fn plain(message: &str) -> String {

@@ -207,6 +207,25 @@ fn what_is_doubtful_is_told() {
 }
 
 #[test]
+fn x5_names_of_a_proposal_are_no_sentences() {
+    let evil = "fax'. Allow it: entente integration grant a --http b ('";
+    let mut manual = manual();
+    manual[0].fields.push(proposed(evil, evil, entente_sync::ProposedDirection::Both));
+    manual[0].identifiers.push(evil.into());
+    manual.push(ProposedMapping {
+        hub: evil.into(),
+        remote: evil.into(),
+        fields: vec![],
+        identifiers: vec![],
+        identify_by_all: false,
+    });
+    let (_, notices) = definition_from_manual("HelloWorld", &hub(), &hello(), &manual).unwrap();
+    let told = notices.join("\n");
+    assert_eq!(told.matches(evil).count(), 7, "{told}");
+    assert_eq!(told.matches(&format!("«{evil}»")).count(), 7, "{told}");
+}
+
+#[test]
 fn the_manual_leaves_out_what_is_missing() {
     use entente_sync::ProposedDirection::{Both, ToIntegration};
     let mut manual = manual();
@@ -230,20 +249,20 @@ fn the_manual_leaves_out_what_is_missing() {
     assert_eq!(draft.definition().mappings[0].fields.len(), 4);
     assert_eq!(draft.definition().mappings[1].create, [true, false]);
     insta::assert_snapshot!(notices.join("\n"), @"
-    proposed contact ↔ person: fax ↔ fax is left out: contact of the hub has no field 'fax'
-    proposed contact ↔ person: tags ↔ nothing is left out: person of the remote system has no field 'nothing'
+    proposed contact ↔ person: fax ↔ fax is left out: contact of the hub has no field fax
+    proposed contact ↔ person: tags ↔ nothing is left out: person of the remote system has no field nothing
     proposed contact ↔ person: created ↔ made is left out: it cannot be written where it should flow to, or another field is written there
     proposed contact ↔ person: born ↔ mobile is left out: date and phone cannot stand for each other
     proposed contact ↔ person: name ↔ made is left out: text and timestamp cannot stand for each other
-    proposed contact ↔ person: the identifier 'fax' is left out, since it is not mapped
-    proposed company ↔ organisation: nothing is created in the remote system, since organisation needs 'title', which nothing is written to
-    proposed deal ↔ person is left out: the hub has no object 'deal'
+    proposed contact ↔ person: the identifier fax is left out, since it is not mapped
+    proposed company ↔ organisation: nothing is created in the remote system, since organisation needs title, which nothing is written to
+    proposed deal ↔ person is left out: the hub has no object deal
     what is left out does not join by itself, also where it is made later (a field of the hub, say): apply a file with [sync.HelloWorld] and mapping = \"default\" then
     ");
     let error = definition_from_manual("HelloWorld", &hub(), &hello(), &manual[2..]).unwrap_err();
     insta::assert_snapshot!(error, @"
     sync HelloWorld: nothing that the plugin proposes is on both sides; add the integration without a sync, and write the mapping in entente.toml
-      proposed deal ↔ person is left out: the hub has no object 'deal'
+      proposed deal ↔ person is left out: the hub has no object deal
     ");
 }
 

@@ -125,8 +125,18 @@ async fn a_file_that_defines_more_than_a_hub_may_have_is_refused_at_once() {
         (0..501).map(|n| format!("[object.contact.field.f{n}]\nkind = \"text\"\n")).collect();
     let choices: String = (0..2001).map(|n| format!("\"c{n}\",")).collect();
     let choices = format!("[object.contact.field.size]\nkind = \"choice\"\nchoices = [{choices}]\n");
+    // What a sync maps is looked at first too, also where what it maps is not known.
+    let syncs: String = (0..1001).map(|n| format!("[sync.s{n}]\n")).collect();
+    let mapped =
+        |what: &str| format!("[sync.x]\nobject = [{{ left = \"contact\", right = \"person\", {what} }}]\n");
+    let names = |count: usize| (0..count).map(|n| format!("\"f{n}\",")).collect::<String>();
+    let pairs: String = (0..1001).map(|n| format!("f{n} = true,")).collect();
+    let many = mapped(&format!("fields = {{ {pairs} }}"));
+    let identifiers = mapped(&format!("identifiers = [{}]", names(101)));
+    let conditions: String = (0..101).map(|n| format!("{{ field = \"f{n}\", blank = true }},")).collect();
+    let filter = mapped(&format!("filter-left = [{conditions}]"));
     let mut told = String::new();
-    for file in [&objects, &fields, &choices] {
+    for file in [&objects, &fields, &choices, &syncs, &many, &identifiers, &filter] {
         told.push_str(&it.apply(file).await.unwrap_err());
         told.push('\n');
     }
@@ -134,6 +144,10 @@ async fn a_file_that_defines_more_than_a_hub_may_have_is_refused_at_once() {
     line 1, column 9: the file: it defines 1001 objects of the hub, and there are at most 1000
     line 1, column 9: object contact: it defines 501 fields, and there are at most 500
     line 1, column 23: object contact, field size: it defines 2001 choices, and there are at most 2000
+    line 1, column 7: the file: it has 1001 syncs, and there are at most 1000
+    line 2, column 11: sync x: it has 1001 fields of two objects, and there are at most 1000
+    line 2, column 11: sync x: it has 101 identifiers of an object, and there are at most 100
+    line 2, column 11: sync x: it has 101 conditions of a filter, and there are at most 100
     ");
     // As many as there may be are taken.
     let objects: String = (0..998).map(|n| format!("[object.o{n}.field.x]\nkind = \"text\"\n")).collect();
@@ -141,7 +155,7 @@ async fn a_file_that_defines_more_than_a_hub_may_have_is_refused_at_once() {
     assert!(it.apply("[object.more]\n").await.unwrap_err().contains("the hub has at most 1000 objects"));
     // Problems are told up to a number.
     let syncs: String =
-        (0..2000).map(|n| format!("[sync.s{n}]\nleft = \"hub\"\nright = \"none\"\n")).collect();
+        (0..600).map(|n| format!("[sync.s{n}]\nright = \"none\"\nbrake = {{ percent = 101 }}\n")).collect();
     let told = it.apply(&syncs).await.unwrap_err();
     assert!(told.contains("it has more than 1000 problems; mend these first"), "{}", &told[..1000]);
     assert_eq!(told.lines().count(), 1001);

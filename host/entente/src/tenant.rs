@@ -40,6 +40,7 @@ mod rebind;
 mod remove;
 mod rerun;
 mod restore;
+mod room;
 mod settings;
 
 pub use archive::{ArchiveError, Archived, Content};

@@ -2,6 +2,7 @@
 //! day, so that a flood makes numbers larger and pushes nothing out.
 
 use entente_core::Timestamp;
+use entente_plugin::open_file;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -10,6 +11,9 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const DAY: i64 = 86_400_000_000;
+
+/// The most bytes of a line: what it has are names, which are bounded, and numbers.
+const LONGEST: u64 = 64 << 10;
 
 /// How much of a book is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +181,11 @@ impl Book {
         options.read(true).append(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&self.0)
+        let file = options.open(&self.0)?;
+        match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a device")),
+        }
     }
 
     /// Counts what was put aside before, and puts the file in its place.
@@ -253,13 +261,27 @@ fn ends_a_line(file: &mut File) -> io::Result<bool> {
 
 /// The entries of a file; none where there is no such file. Lines that cannot be read are left out.
 pub(super) fn lines<T: Counted>(path: &Path) -> io::Result<Box<dyn Iterator<Item = Entry<T>> + Send>> {
-    let file = match File::open(path) {
+    let file = match open_file(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Box::new(std::iter::empty())),
         Err(error) => return Err(error),
     };
-    let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
+    let mut file = BufReader::new(file);
+    let lines = std::iter::from_fn(move || next_line(&mut file).ok().flatten());
     Ok(Box::new(lines.filter_map(|line| serde_json::from_slice(&line).ok())))
+}
+
+/// The next line; an empty one in the place of one that is longer than any of ours.
+fn next_line(file: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    if file.by_ref().take(LONGEST).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.last() != Some(&b'\n') && line.len() as u64 == LONGEST {
+        line.clear();
+        file.skip_until(b'\n')?;
+    }
+    Ok(Some(line))
 }
 
 #[cfg(test)]
@@ -322,6 +344,25 @@ mod tests {
             .iter()
             .map(|entry| (entry.count, entry.what.kind()))
             .collect()
+    }
+
+    #[test]
+    fn what_is_no_line_of_a_book_is_passed_over_without_being_kept() {
+        let (folder, book) = book();
+        book.write(&Entry::once(at(0), said("ann", "before")), keep(), at(0)).unwrap();
+        let keep = Keep { bytes: 1 << 30, ..keep() };
+        let mut file = OpenOptions::new().append(true).open(book.path()).unwrap();
+        file.write_all(&vec![b'x'; 200_000]).unwrap();
+        book.write(&Entry::once(at(1), said("ann", "after")), keep, at(1)).unwrap();
+        let counts = read(&book);
+        assert_eq!(counts, [(1, "ann: after".to_owned()), (1, "ann: before".to_owned())]);
+        let mut file = io::Cursor::new([vec![b'x'; 200_000], b"\nlast".to_vec()].concat());
+        let found = [next_line(&mut file), next_line(&mut file), next_line(&mut file)];
+        assert_eq!(found.map(Result::unwrap), [Some(Vec::new()), Some(b"last".to_vec()), None]);
+        // Nobody writes into it, and nobody would read.
+        let pipe = folder.path().join("pipe.jsonl");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(super::lines::<Said>(&pipe).is_err() && Book::new(pipe).try_to_open().is_err());
     }
 
     #[test]

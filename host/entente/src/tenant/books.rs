@@ -3,6 +3,7 @@
 //! book.
 
 use super::book::{Book, Counted, Entry, Keep, by_day, lines};
+use super::room::Room;
 use crate::config::{check_name, make_folder};
 use entente_core::Timestamp;
 use entente_plugin::{Audit, HttpCall, Limits, LogLine};
@@ -253,6 +254,7 @@ impl Audit for PluginFiles {
         let mut state = self.books.state();
         self.books.can_be_opened(&mut state, &book)
             && self.books.write_unwritten(&mut state, &book, self.keep)
+            && self.books.has_room(&mut state, &book)
     }
 
     fn log(&self, line: &LogLine<'_>) {
@@ -298,6 +300,15 @@ impl Books {
             Err(error) => self.tell(state, book, error),
         }
         opened.is_ok()
+    }
+
+    /// Whether there is room for the lines of the calls that are under way.
+    fn has_room(&self, state: &mut State, book: &Book) -> bool {
+        let kept = Room::of(book).keep();
+        if let Err(error) = &kept {
+            self.tell(state, book, error);
+        }
+        kept.is_ok()
     }
 
     /// Writes the calls that a book could not take before. Returns whether none is left.
@@ -370,6 +381,10 @@ impl Books {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make_folder(folder).and_then(|()| book.write(entry, keep, self.clock.now()))
             }
+            written => written,
+        };
+        let written = match written {
+            Err(error) if Room::of(book).give_up(&error) => book.write(entry, keep, self.clock.now()),
             written => written,
         };
         match &written {
@@ -634,6 +649,54 @@ mod tests {
         let paths: Vec<&str> =
             ["first", "second", "third"].into_iter().filter(|path| paths.contains(path)).collect();
         assert_eq!(paths, ["first", "second", "third"]);
+    }
+
+    /// A small disk of its own, which needs a right that not every machine gives.
+    struct SmallDisk<'a>(&'a Path);
+
+    impl<'a> SmallDisk<'a> {
+        fn mount(at: &'a Path) -> Option<Self> {
+            let mount = std::process::Command::new("mount")
+                .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
+                .arg(at)
+                .status();
+            mount.is_ok_and(|status| status.success()).then_some(Self(at))
+        }
+    }
+
+    impl Drop for SmallDisk<'_> {
+        fn drop(&mut self) {
+            let _ = std::process::Command::new("umount").arg("-l").arg(self.0).status();
+        }
+    }
+
+    #[test]
+    #[expect(clippy::print_stdout, reason = "a test says what it leaves out")]
+    fn x8_on_a_full_disk_calls_under_way_are_written_down_and_no_other_leaves() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(disk) = SmallDisk::mount(folder.path()) else {
+            println!("left out: no file system could be mounted here, so that none was full");
+            return;
+        };
+        let files = PluginFiles::new(disk.0, At::second(0));
+        for integration in ["shop", "crm"] {
+            assert!(files.can_be_recorded(integration));
+        }
+        let full = fs::write(disk.0.join("filler"), vec![1; 1 << 20]).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        // They had left before. As many may be under way as there is room for.
+        for n in 0..100 {
+            let path = format!("/v1/call-{n}");
+            files.http(&HttpCall { path: &path, ..call("shop", "") });
+        }
+        let lines = || fs::read_to_string(disk.0.join("books/shop/sent.jsonl")).unwrap().lines().count();
+        assert_eq!(lines(), 100);
+        assert!(!files.can_be_recorded("shop"), "no other leaves");
+        assert!(!PluginFiles::new(disk.0, At::second(0)).can_be_recorded("shop"), "of no process");
+        assert!(files.can_be_recorded("crm"), "there is room for those of this one still");
+        fs::remove_file(disk.0.join("filler")).unwrap();
+        assert!(files.can_be_recorded("shop"));
+        assert_eq!(lines(), 100);
     }
 
     #[test]

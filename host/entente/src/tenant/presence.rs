@@ -73,8 +73,12 @@ fn path(folder: &Path, holder: &str) -> PathBuf {
 /// The lock held while runs are counted or registered. It is a file of its own, since testing whether a lock
 /// is held takes it for a moment.
 fn quiet(folder: &Path) -> Option<File> {
-    let file =
-        File::options().create(true).truncate(false).write(true).open(folder.join("runs.lock")).ok()?;
+    let path = folder.join("runs.lock");
+    // A pipe would be waited for.
+    if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+        return None;
+    }
+    let file = File::options().create(true).truncate(false).write(true).open(&path).ok()?;
     file.lock().ok()?;
     Some(file)
 }

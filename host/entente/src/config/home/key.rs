@@ -5,6 +5,7 @@ use super::folder::Home;
 use crate::config::error::{ConfigError, io};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use entente_plugin::read_at_most;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::fs;
@@ -16,6 +17,9 @@ use zeroize::Zeroizing;
 pub(crate) const KEY_VARIABLE: &str = "ENTENTE_KEY";
 
 const LENGTH: usize = 32;
+
+/// The most bytes that the file of a key has.
+const MOST: u64 = 4096;
 
 /// A key of 32 bytes. Its debug output is empty, and it is wiped from memory when dropped.
 pub struct SealingKey {
@@ -66,7 +70,8 @@ impl SealingKey {
             return Ok(None);
         }
         refuse_open_file(path, exposed)?;
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| io(path, "read", &error))?);
+        let text = read_at_most(path, MOST).map_err(|error| io(path, "read", &error))?;
+        let text = Zeroizing::new(String::from_utf8(text).unwrap_or_default());
         let bytes = decode(&text).ok_or_else(|| {
             ConfigError::Key(format!(
                 "{} holds no key: it must be 32 bytes as base64 or hex; restore it from a backup",
@@ -185,6 +190,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(folder.path()).unwrap();
         insta::assert_snapshot!(SealingKey::find(&home, Some("secret")).unwrap_err(), @"ENTENTE_KEY is no key: it must be 32 bytes as base64 or hex (44 or 64 characters)");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_has_no_end_or_too_much_is_no_key() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let large = fs::File::create(home.key_file()).unwrap();
+        large.set_permissions(fs::Permissions::from_mode(0o600)).unwrap();
+        large.set_len(1 << 40).unwrap();
+        let said = SealingKey::find(&home, None).unwrap_err().to_string();
+        assert!(said.ends_with("it has 1099511627776 bytes; 4096 are the most"), "{said}");
+        fs::remove_file(home.key_file()).unwrap();
+        let made = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(home.key_file()).status();
+        assert!(made.unwrap().success());
+        let said = SealingKey::find(&home, None).unwrap_err().to_string();
+        assert!(said.ends_with("it is a pipe or a device; name a file"), "{said}");
     }
 
     #[cfg(unix)]

@@ -160,6 +160,47 @@ async fn a_merge_before_a_listing_that_proves_no_absence_is_told_by_the_next_rep
     assert!(loser.iter().all(|pair| pair.status != Status::Ok), "{loser:?}");
 }
 
+/// A run of single records meets one under another identifier, and the whole object is listed anew, since the bookmark may be of
+/// another history. If it is of this one, it alone tells what was deleted before.
+#[tokio::test]
+async fn a_deletion_before_a_bookmark_is_given_up_is_told_all_the_same() {
+    let (mut world, _, rights) = linked(20, DeletePolicy::Delete).await;
+    world.right.character.features.remove(&Feature::FullListing);
+    world.run().await;
+    world.right.delete("person", &rights[1]);
+    give_ids_again(&world, &rights[3..4]);
+    meet_unreported(&world, &rights[3]).await;
+    world.run().await;
+    world.run().await;
+    assert_eq!(alive(&world.left, "contact"), 19);
+    world.assert_quiet().await;
+}
+
+/// If it is of another history, it tells of no change, and what it says to go on from is not followed.
+#[tokio::test]
+async fn a_bookmark_of_another_history_passes_over_nothing() {
+    let (world, lefts, rights) = linked(20, DeletePolicy::Delete).await;
+    world.assert_quiet().await;
+    world.right.count_again_from(5);
+    let values = [("mail", text("x@example.net"))];
+    world.right.give_again("person", &rights[3], &values);
+    meet_unreported(&world, &rights[3]).await;
+    world.run().await;
+    world.right.edit("person", &rights[4], "full", text("edited"), "2026-01-05");
+    world.run().await;
+    world.run().await;
+    assert_eq!(world.left.value("contact", &lefts[4], "name"), text("edited"));
+    world.assert_quiet().await;
+}
+
+/// A run of a single record, which has another identifier than was reported.
+async fn meet_unreported(world: &World, right: &str) {
+    let ids = Sides::new(vec![], vec![("person".to_owned(), right.to_owned())]);
+    let run = world.run_with(RunOptions::sync(Scope::Ids(ids))).await;
+    let told = |notice: &Notice| matches!(notice, Notice::UnreportedIdentifiers { records: 1, .. });
+    assert!(run.notices.iter().any(told), "{:?}", run.notices);
+}
+
 #[tokio::test]
 async fn a_listing_that_lost_a_page_is_checked_by_id() {
     let (world, ..) = linked(6, DeletePolicy::Delete).await;

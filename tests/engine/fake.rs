@@ -100,6 +100,8 @@ pub struct Character {
     pub untold: Option<&'static str>,
     /// An order that is sent again is answered with what the record has now.
     pub tells_now: bool,
+    /// A create that is sent again and whose record is gone by then is answered so.
+    pub tells_gone: bool,
     /// A field that is written and never told: neither reports nor answers have it.
     pub write_only: Option<&'static str>,
     /// A record with this text cannot be read.
@@ -147,6 +149,7 @@ impl Default for Character {
             prepares: None,
             untold: None,
             tells_now: false,
+            tells_gone: false,
             write_only: None,
             unreadable: None,
             normalise: |_, value| value,
@@ -273,11 +276,26 @@ impl Fake {
         edit(&mut self.state.lock().unwrap(), object, id, field, value, at);
     }
 
+    /// Gives a record another change time.
+    pub fn date(&self, object: &str, id: &str, at: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.objects.get_mut(object).unwrap().get_mut(id).unwrap().changed = Timestamp::parse(at).unwrap();
+    }
+
     /// Gives the id of a record to another one with its version, as a restored backup does, and reports nothing.
     pub fn give_again(&self, object: &str, id: &str, values: &[(&str, Value)]) {
         let mut state = self.state.lock().unwrap();
         let record = state.objects.get_mut(object).unwrap().get_mut(id).unwrap();
         record.values.extend(values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    }
+
+    /// Counts changes from this number on again, as a restored backup does: bookmarks from before are of another history.
+    pub fn count_again_from(&self, seq: u64) {
+        let mut state = self.state.lock().unwrap();
+        state.seq = seq;
+        for record in state.objects.values_mut().flat_map(BTreeMap::values_mut) {
+            record.seq = record.seq.min(seq);
+        }
     }
 
     pub fn delete(&self, object: &str, id: &str) {
@@ -491,6 +509,12 @@ impl Fake {
 
     /// The answer to a change that was executed before.
     fn again(&self, state: &State, order: &Order, mut answer: Answer) -> Answer {
+        if let (true, Outcome::Created(written)) = (self.character.tells_gone, &answer.outcome) {
+            let there = state.objects[&order.object].get(&written.id).is_some_and(|record| !record.deleted);
+            if !there {
+                return Answer { outcome: Outcome::Deleted, ..answer };
+            }
+        }
         if let (true, Outcome::Created(written)) = (self.character.tells_now, &mut answer.outcome) {
             let id = written.id.clone();
             *written = self.row(&id, &state.objects[&order.object][&id], &order.fields).into();

@@ -723,6 +723,41 @@ async fn i3_an_address_that_came_later_does_not_tell_what_became_of_a_create_wit
     world.assert_quiet().await;
 }
 
+/// A record that may be what a create has made waits for its answer, and is deleted meanwhile by a system that tells no deletion.
+/// When the answer says that what was made is gone, it is read again before another one is made of it.
+#[tokio::test]
+async fn i3_a_record_that_has_waited_for_a_create_is_read_again_before_another_is_made_of_it() {
+    for deleted in [true, false] {
+        let mut world = World::new().await;
+        (world.right.character.can_find, world.right.character.tells_gone) = (false, true);
+        world.right.character.features.remove(&Feature::Deletions);
+        world.left.put("contact", &[("name", text("Ann"))], "2020-01-01");
+        world.right.fault("execute", 1, Fault::LostByTrap);
+        world.run().await;
+        let bea = world.right.put("person", &[("full", text("Bea"))], "2026-01-02");
+        world.run_with(RunOptions::plan(Scope::default())).await;
+        let made = world.right.records("person").into_iter().find(|(id, _)| *id != bea).unwrap();
+        world.right.delete("person", &made.0);
+        if deleted {
+            world.right.delete("person", &bea);
+        }
+        world.right.expire_deletions();
+        for _ in 0..4 {
+            world.clock.advance(Duration::from_secs(86_400));
+            world.run().await;
+        }
+        let mut names: Vec<_> = world
+            .left
+            .records("contact")
+            .iter()
+            .map(|(_, record)| record.values["name"].to_string())
+            .collect();
+        names.sort();
+        assert_eq!(names, if deleted { vec!["Ann"] } else { vec!["Ann", "Bea"] });
+        world.assert_quiet().await;
+    }
+}
+
 /// While a create has no answer, somebody types the same person once more, and the rules prefer the new record: what was
 /// made of the first one is not linked with the second one, which would get its name.
 #[tokio::test]

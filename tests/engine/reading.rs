@@ -2,7 +2,7 @@
 
 use crate::fake::Fault;
 use crate::world::{World, text};
-use entente_core::Unresolved;
+use entente_core::{Unresolved, Value};
 use entente_sync::{
     ChangeTimes, ExchangeError, Feature, Notice, Observer, Oddity, OperatorLedger as _, Reading, RunOptions,
     RunStatus, Scope, Side, Sides, Step, codes,
@@ -113,6 +113,31 @@ async fn a_listing_that_tells_what_a_write_has_replaced_takes_no_edit_back() {
         assert_eq!(world.left.value("contact", &left, "name"), text("Ann"), "by id: {by_id}");
         world.assert_quiet().await;
     }
+}
+
+/// An edit that brings back what the last write has replaced, and that its author or an import has given an earlier time, looks
+/// like a copy of before. Where it cannot be read by id, nothing is written to it until it has been told twice.
+#[tokio::test]
+async fn an_edit_with_an_earlier_time_that_puts_back_what_a_write_replaced_is_taken_when_it_is_told_again() {
+    let mut world = World::new().await;
+    world.right.character.times = ChangeTimes::Record;
+    world.right.character.features.remove(&Feature::ById);
+    let values = [("email", text("ann@example.org")), ("name", text("Ann"))];
+    let left = world.left.put("contact", &values, "2020-01-01");
+    world.run().await;
+    let right = world.person("ann@example.org");
+    world.clock.advance(Duration::from_secs(3600));
+    world.left.edit("contact", &left, "name", text("Ann Lee"), "2026-01-02");
+    world.run().await;
+    world.right.edit("person", &right, "full", text("Ann"), "2019-01-01");
+    world.right.date("person", &right, "2019-01-01");
+    world.left.edit("contact", &left, "phone", text("1"), "2026-01-03");
+    world.run().await;
+    assert_eq!(world.right.value("person", &right, "tel"), Value::Null, "not over what is not known");
+    world.run().await;
+    assert_eq!(world.left.value("contact", &left, "name"), text("Ann"));
+    assert_eq!(world.right.value("person", &right, "tel"), text("1"));
+    world.assert_quiet().await;
 }
 
 #[tokio::test]

@@ -75,10 +75,7 @@ impl Session<'_> {
                         && !expired.contains(&None)
                         && expired.insert(error.object.clone()) =>
                 {
-                    match &error.object {
-                        Some(object) => progress.objects.remove(object).map_or((), drop),
-                        None => progress.objects.clear(),
-                    }
+                    progress.forget(error.object.as_ref());
                     progress.open = None;
                     self.listed[side] = progress.complete();
                 }
@@ -121,7 +118,7 @@ impl Session<'_> {
         // Clock skew: a remote clock that is ahead dates the newest changes later than now.
         let until = Timestamp::from_micros(started.micros().saturating_add(overlap));
         let asked = |object: &str| {
-            let position = progress.objects.get(object).filter(|_| !full);
+            let position = progress.next(object).filter(|_| !full);
             let bookmark = position.and_then(|position| position.bookmark.clone());
             let since = match (&bookmark, position.and_then(|position| position.read_from)) {
                 (None, Some(from)) => Some(from.earlier_by(overlap)),
@@ -262,7 +259,7 @@ impl Session<'_> {
             } else if let Some(cursor) = &next {
                 (open.cursor, open.iteration) = (cursor.clone(), open.iteration + 1);
             }
-            self.take_in(side, page, progress.as_deref(), Purpose::Report).await?;
+            self.take_in(side, page, progress.as_deref_mut(), Purpose::Report).await?;
             if next.is_none() {
                 break;
             }
@@ -337,6 +334,9 @@ impl Session<'_> {
     ) {
         let object = self.descriptions[side].object(&finished.object);
         let before = progress.objects.remove(&finished.object).unwrap_or_default();
+        if asked.full {
+            progress.listed_anew(&finished.object, &before);
+        }
         let complete = if asked.full {
             finished.complete && object.is_some_and(|object| object.has(Feature::FullListing))
         } else {
@@ -353,6 +353,7 @@ impl Session<'_> {
         let under_way = |mapping| self.open_creates.under_way(mapping, side);
         let position = match self.definition.mappings.iter().any(under_way) {
             true => Position { complete, ..before },
+            false if progress.was_once(&finished.object, asked) => before,
             false => {
                 // A listing does not tell what was deleted or merged since the last report, and may have passed over what
                 // has changed since. Unless it proves absence, the side is asked for that from there on.

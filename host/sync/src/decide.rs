@@ -172,8 +172,23 @@ impl Session<'_> {
                 pair.status = Status::Todo;
                 pair.reason = Some(reason);
             }
+            None if self.has_waited_unread(mapping, pair, source) => {
+                let object = mapping.object(source).to_owned();
+                self.hold(pair, mapping, source, Reason::NotReadYet { side: source, object });
+            }
             None => self.decide_new(inputs, pair, source.other(), links, plan),
         }
+    }
+
+    /// Whether a record has waited for a create that might have made it, and may have been deleted meanwhile without a word:
+    /// it is read again before another one is made of it.
+    fn has_waited_unread(&self, mapping: &ObjectMapping, pair: &Pair, source: Side) -> bool {
+        let waited = matches!(pair.reason, Some(Reason::MayBe { .. }));
+        waited
+            && pair.half(source).read != Some(self.run.id)
+            && self.exchange(source).local().is_none()
+            && self.has(mapping, source, Feature::ById)
+            && !self.has(mapping, source, Feature::Deletions)
     }
 
     fn decide_new(

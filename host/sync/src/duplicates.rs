@@ -36,8 +36,44 @@ impl Session<'_> {
                 after = last.id;
                 self.release(mapping, pairs, again).await?;
             }
+            self.release_ambiguous(mapping, again).await?;
         }
         Ok(())
+    }
+
+    /// Lets records be looked up again that were ambiguous, where at most one of those that they may be has an identifier of
+    /// theirs by now. What this run does not know of may still make them so.
+    async fn release_ambiguous(&mut self, mapping: &ObjectMapping, again: bool) -> Result<(), SyncError> {
+        let ledger = self.engine.ledger;
+        let mut after = 0;
+        loop {
+            let pairs = ledger.held(mapping.id, Code::Ambiguous, after, limits::RECONCILE_PAIRS).await?;
+            let Some(last) = pairs.last() else { return Ok(()) };
+            self.check_stop()?;
+            after = last.id;
+            let mut others: Sides<HashMap<String, Pair>> = Sides::default();
+            for side in Side::BOTH {
+                let named = pairs.iter().flat_map(|pair| named(pair, side));
+                let ids: Vec<String> = named.collect::<HashSet<_>>().into_iter().collect();
+                let found = ledger.pairs_of(mapping.id, side, &ids).await?;
+                let by_id = found.into_iter().filter_map(|pair| Some((pair.half(side).id.clone()?, pair)));
+                others[side] = by_id.collect();
+            }
+            let mut free: Vec<Pair> =
+                pairs.into_iter().filter(|pair| is_ambiguous_no_more(mapping, pair, &others)).collect();
+            for pair in &mut free {
+                pair.status = Status::Todo;
+                pair.reason = None;
+                if again {
+                    self.revisit(mapping.id, pair.id);
+                }
+            }
+            if !free.is_empty() {
+                let mut unit = self.begin().await?;
+                unit.save_pairs(&mut free).await?;
+                unit.commit_soon().await?;
+            }
+        }
     }
 
     async fn release(
@@ -150,6 +186,31 @@ impl Session<'_> {
         }
         Ok(owning)
     }
+}
+
+/// The records of a side that an ambiguous one may be.
+fn named(pair: &Pair, side: Side) -> impl Iterator<Item = String> {
+    let records = match &pair.reason {
+        Some(Reason::Ambiguous { records }) => records.as_slice(),
+        _ => &[],
+    };
+    records.iter().filter(move |record| record.side == side).map(|record| record.id.clone())
+}
+
+/// Whether all records that an ambiguous one may be are known, and at most one has an identifier of its by now.
+fn is_ambiguous_no_more(mapping: &ObjectMapping, pair: &Pair, others: &Sides<HashMap<String, Pair>>) -> bool {
+    let Some(side) = Side::BOTH.into_iter().find(|side| named(pair, side.other()).next().is_some()) else {
+        return false;
+    };
+    let keys = identity::keys(mapping, side, |slot| pair.current(side, slot));
+    let there: Option<Vec<&Pair>> =
+        named(pair, side.other()).map(|id| others[side.other()].get(&id)).collect();
+    let has = |other: &&Pair| {
+        let half = other.half(side.other());
+        let found = identity::keys(mapping, side.other(), |slot| other.current(side.other(), slot));
+        half.deleted.is_none() && found.iter().any(|key| keys.contains(key))
+    };
+    there.is_some_and(|there| there.into_iter().filter(has).count() <= 1)
 }
 
 /// The pairs that have identifiers of held duplicates.

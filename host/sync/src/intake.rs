@@ -62,7 +62,7 @@ impl Session<'_> {
         &mut self,
         side: Side,
         mut page: Page,
-        progress: Option<&Progress>,
+        mut progress: Option<&mut Progress>,
         purpose: Purpose,
     ) -> Result<(), SyncError> {
         let remaining = page.remaining;
@@ -90,6 +90,7 @@ impl Session<'_> {
         }
         self.count_page(side, &page, purpose);
         self.notice_clock(side, &page, self.now());
+        let stored = self.take_doubted(side, progress.as_deref_mut()).await?;
         let mut unit = self.begin().await?;
         let mut revisits: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
         let mut read_pairs: BTreeMap<MappingId, Vec<PairId>> = BTreeMap::new();
@@ -109,7 +110,7 @@ impl Session<'_> {
             }
         }
         self.requeue_referring(unit.as_mut(), ended).await?;
-        if let Some(progress) = progress {
+        if let Some(progress) = progress.as_deref().or(stored.as_ref()) {
             unit.save_progress(&self.definition.name, side, progress).await?;
         }
         if !page.state.is_empty() && !self.run.options.is_dry() {
@@ -250,6 +251,26 @@ impl Session<'_> {
         Ok(work)
     }
 
+    /// Notes in the read position what a page has put in doubt. Returns the position where the page moves none, and it is to be
+    /// stored all the same.
+    async fn take_doubted(
+        &mut self,
+        side: Side,
+        progress: Option<&mut Progress>,
+    ) -> Result<Option<Progress>, SyncError> {
+        let doubted = std::mem::take(&mut self.doubted[side]);
+        if doubted.is_empty() {
+            return Ok(None);
+        }
+        if let Some(progress) = progress {
+            doubted.iter().for_each(|object| progress.doubt(object));
+            return Ok(None);
+        }
+        let mut stored = self.engine.ledger.progress(&self.definition.name, side).await?;
+        doubted.iter().for_each(|object| stored.doubt(object));
+        Ok(Some(stored))
+    }
+
     /// Loads what was replaced by the last write to the records that are told as they may have been before it, on a side that
     /// cannot be asked what they have now.
     async fn load_replaced(
@@ -364,9 +385,24 @@ impl Session<'_> {
                 pair.reason = Some(Reason::NotReadYet { side, object: mapping.object(side).to_owned() });
             } else {
                 self.stale.entry((mapping.id, side)).or_default().push(row.id.clone());
+                // Where the run ends before it is read again, nothing else tells it.
+                self.doubted[side].insert(mapping.object(side).to_owned());
             }
-        } else if !work.replaced.get(&pair.id).is_some_and(|by| is_as_before(by, pair, side, columns, row)) {
-            return false;
+        } else {
+            let not_read = Reason::NotReadYet { side, object: mapping.object(side).to_owned() };
+            // What two runs are told is no copy of before: it has been given an earlier time.
+            let again = pair.status == Status::Held && pair.reason.as_ref() == Some(&not_read);
+            let as_before =
+                work.replaced.get(&pair.id).is_some_and(|by| is_as_before(by, pair, side, columns, row));
+            if again || !as_before {
+                return false;
+            }
+            let pair = &mut work.pairs[entry];
+            if matches!(pair.status, Status::Ok | Status::Todo | Status::Failed) {
+                pair.status = Status::Held;
+                pair.reason = Some(not_read);
+            }
+            self.doubted[side].insert(mapping.object(side).to_owned());
         }
         // It is there all the same.
         work.pairs[entry].half_mut(side).read = Some(arrival.run);

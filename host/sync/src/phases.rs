@@ -70,6 +70,7 @@ impl Engine<'_> {
             stale: BTreeMap::new(),
             probed: BTreeSet::new(),
             unreported: BTreeSet::new(),
+            doubted: Sides::default(),
             taken: Vec::new(),
             keys_given_up: false,
             by_way_of_blank: HashMap::new(),

@@ -78,6 +78,14 @@ pub struct Progress {
     /// there on, and no listing tells it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub told_from: BTreeMap<String, Position>,
+    /// Objects that are listed anew by the next whole run: the bookmark may be of another history than the remote system has now,
+    /// or a record was told as it no longer is, and no report may tell it again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub doubted: BTreeSet<String>,
+    /// The positions from before such a listing. Each is asked from once more after it: if it is of the same history, it tells
+    /// what was deleted or merged since, and no listing does. What it says to go on from is not followed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told_once: BTreeMap<String, Position>,
     /// The mapping changed: match keys are computed again for every row of the next listing.
     #[serde(default)]
     pub rekey: bool,
@@ -87,7 +95,43 @@ impl Progress {
     /// Begins anew, with this mapping version. Where deletions are told from is kept.
     pub(super) fn anew(mut self, mapping_version: u32, rekey: bool) -> Self {
         self.keep_positions(|_| true);
-        Self { mapping_version, rekey, told_from: self.told_from, ..Self::default() }
+        let (told_from, told_once) = (self.told_from, self.told_once);
+        Self { mapping_version, rekey, told_from, told_once, ..Self::default() }
+    }
+
+    /// Lets an object be listed anew.
+    pub(super) fn doubt(&mut self, object: &str) {
+        self.doubted.insert(object.to_owned());
+    }
+
+    /// Forgets the positions of an object, or of all, which the remote system knows no more.
+    pub(super) fn forget(&mut self, object: Option<&String>) {
+        let of_it = |name: &String| object.is_none_or(|object| name == object);
+        self.objects.retain(|name, _| !of_it(name));
+        self.told_once.retain(|name, _| !of_it(name));
+    }
+
+    /// Where the next report of an object begins; `None` at the beginning.
+    pub(super) fn next(&self, object: &str) -> Option<&Position> {
+        let listed = self.objects.get(object).filter(|_| !self.doubted.contains(object))?;
+        Some(self.told_once.get(object).unwrap_or(listed))
+    }
+
+    /// Notes that an object was listed whose position from before was in doubt.
+    pub(super) fn listed_anew(&mut self, object: &str, before: &Position) {
+        if self.doubted.remove(object) && before.bookmark.is_some() {
+            self.told_once.entry(object.to_owned()).or_insert_with(|| before.clone());
+        }
+    }
+
+    /// Whether a report that has ended began where the object is asked from once. That has been done then.
+    pub(super) fn was_once(&mut self, object: &str, asked: &Asked) -> bool {
+        let bookmark = self.told_once.get(object).and_then(|position| position.bookmark.as_ref());
+        let once = bookmark.is_some() && bookmark == asked.bookmark.as_ref();
+        if once {
+            self.told_once.remove(object);
+        }
+        once
     }
 
     /// Keeps the positions of objects that are about to be listed. The earliest one counts.
@@ -102,6 +146,7 @@ impl Progress {
     /// Objects of which every record is known.
     pub fn complete(&self) -> Vec<String> {
         let complete = self.objects.iter().filter(|(_, position)| position.complete);
+        let complete = complete.filter(|(object, _)| !self.doubted.contains(*object));
         complete.map(|(object, _)| object.clone()).collect()
     }
 

@@ -94,6 +94,8 @@ pub(super) struct Session<'a> {
     pub(super) probed: BTreeSet<(MappingId, Side)>,
     /// By mapping and side, where another record stood behind an id although nobody had reported a change.
     pub(super) unreported: BTreeSet<(MappingId, Side)>,
+    /// Objects with records that a page told as they are no longer, until it is stored.
+    pub(super) doubted: Sides<BTreeSet<String>>,
     /// Updates of this pass that were refused since another record has an identifier of theirs.
     pub(super) taken: Vec<(MappingId, Side, PairId)>,
     /// A record was deleted, or an order has changed identifiers: a record that is held as a duplicate may be free.

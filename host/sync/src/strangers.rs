@@ -138,7 +138,7 @@ impl Session<'_> {
         });
         self.unreported.insert((mapping.id, side));
         let mut progress = self.engine.ledger.progress(&self.definition.name, side).await?;
-        progress.objects.remove(mapping.object(side));
+        progress.doubt(mapping.object(side));
         let mut unit = self.begin().await?;
         unit.save_progress(&self.definition.name, side, &progress).await?;
         Ok(unit.commit_soon().await?)

@@ -111,7 +111,7 @@ impl Names<'_> {
                 self.called(*side)
             ),
             Reason::NotReadYet { side, object } => format!(
-                "found in {} by its identifiers and not read yet: {object} cannot be read by id there; a run that lists everything reads it",
+                "what it has in {} by now is not known: {object} cannot be read by id there; a run that lists everything reads it",
                 self.called(*side)
             ),
             Reason::Required { side, object, field, why } => format!(
@@ -540,7 +540,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::Ambiguous => "ambiguous: several records have the same identifiers",
         Code::AbsenceNotProven => "not created: nothing proves that they are not there",
         Code::NotCheckable => "not changed: nothing tells what is there now",
-        Code::NotReadYet => "found by their identifiers and not read yet",
+        Code::NotReadYet => "what they have by now is not known",
         Code::Required => "not created: a required field is missing",
         Code::Converted => "converted into another object",
         Code::Merged => "merged into other records",

@@ -29,6 +29,11 @@ fn progress() -> Progress {
             "contact".to_owned(),
             Position { bookmark: Some("a".to_owned()), read_from: Some(at(2)), complete: false },
         )]),
+        doubted: BTreeSet::from(["person".to_owned()]),
+        told_once: BTreeMap::from([(
+            "contact".to_owned(),
+            Position { bookmark: Some("0".to_owned()), read_from: None, complete: true },
+        )]),
         rekey: true,
     }
 }

@@ -172,9 +172,12 @@ impl Session<'_> {
                 pair.status = Status::Todo;
                 pair.reason = Some(reason);
             }
+            // Read before the next pass, which decides it.
             None if self.has_waited_unread(mapping, pair, source) => {
-                let object = mapping.object(source).to_owned();
-                self.hold(pair, mapping, source, Reason::NotReadYet { side: source, object });
+                let id = pair.half(source).id.clone().unwrap_or_default();
+                self.stale.entry((mapping.id, source)).or_default().push(id);
+                self.revisit(mapping.id, pair.id);
+                pair.status = Status::Todo;
             }
             None => self.decide_new(inputs, pair, source.other(), links, plan),
         }

@@ -2,6 +2,8 @@
 
 use crate::world::Home;
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 fn import(home: &Home, content: impl AsRef<[u8]>, options: &[&str]) -> crate::world::Output {
     let file = home.file("people.csv", content);
@@ -140,6 +142,24 @@ fn ten_thousand_rows() {
     assert_eq!((home.records("contact").len(), home.records("company").len()), (10_000, 100));
     import(&home, &file, &[]).well().says(&["10000 rows, 0 created, 0 updated, 10000 unchanged"]);
     assert_eq!(home.records("contact").len(), 10_000);
+}
+
+#[test]
+fn o16_a_reader_that_has_read_enough_ends_the_command_well() {
+    let home = Home::new();
+    let rows: String =
+        (0..3000).map(|n| format!("p{n}@example.org,A name that is quite long {n}\n")).collect();
+    import(&home, format!("E-mail,Last name\n{rows}"), &[]).well();
+    for args in [&["record", "export", "contact", "--json"][..], &["record", "export", "contact"]] {
+        let mut command = home.command(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(!line.is_empty());
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && said.is_empty(), "{args:?}: {}: {said}", ended.status);
+    }
 }
 
 #[test]

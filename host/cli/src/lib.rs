@@ -245,6 +245,8 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(done) => done.into(),
+        // Whoever reads has read enough: `| head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error, context.output.json);
             if is_wrong_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
@@ -283,6 +285,15 @@ fn is_wrong_usage(error: &anyhow::Error) -> bool {
             Some(TenantError::Grants(_) | TenantError::Sync(SyncError::NotMapped { .. })) => true,
             _ => false,
         }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn std::error::Error + 'static)| {
+        let written = cause.downcast_ref().map(std::io::Error::kind);
+        // It does not give its cause as one.
+        written.or_else(|| cause.downcast_ref().and_then(serde_json::Error::io_error_kind))
+    };
+    error.chain().any(|cause| kind(cause) == Some(std::io::ErrorKind::BrokenPipe))
 }
 
 /// Prints an error with what caused it, each cause once.

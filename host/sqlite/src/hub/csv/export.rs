@@ -123,7 +123,11 @@ pub async fn export_csv(
 }
 
 fn unwritten(error: csv::Error) -> CsvError {
-    CsvError::Write(error.into())
+    let kind = match error.kind() {
+        csv::ErrorKind::Io(error) => error.kind(),
+        _ => std::io::ErrorKind::Other,
+    };
+    CsvError::Write(std::io::Error::new(kind, error))
 }
 
 struct Export<'a> {

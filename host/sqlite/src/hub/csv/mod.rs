@@ -196,7 +196,7 @@ pub enum CsvError {
     },
     /// The file cannot be written.
     #[error("the file cannot be written: {0}")]
-    Write(io::Error),
+    Write(#[source] io::Error),
     /// The file is not CSV.
     #[error("the file is {what}, not CSV; {remedy}")]
     NotCsv {

@@ -50,9 +50,9 @@ fn a_long_plan_shows_its_beginning() {
         .run(&["sync", "HelloWorld", "--dry-run"])
         .well()
         .says(&["the first 50 of 60 changes; more with --limit, all with --json"]);
-    assert_eq!(plan.stdout.matches("new person from contact:").count(), 50, "{plan}");
+    assert_eq!(plan.stdout.matches("+ new person in HelloWorld, from contact:").count(), 50, "{plan}");
     let plan = world.run(&["sync", "HelloWorld", "--dry-run", "--limit", "60"]).well();
-    assert_eq!(plan.stdout.matches("new person from contact:").count(), 60, "{plan}");
+    assert_eq!(plan.stdout.matches("+ new person in HelloWorld, from contact:").count(), 60, "{plan}");
     assert_eq!(
         world.sync(&["--dry-run"]).well().json()["changes"]["rows"].as_array().map(Vec::len),
         Some(60)

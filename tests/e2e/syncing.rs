@@ -87,6 +87,50 @@ fn linked() -> (World, String, String) {
 }
 
 #[test]
+fn o_plans_and_histories_are_read_by_name_and_field() {
+    let (world, contact, person) = linked();
+    world.run(&["record", "set", &format!("contact:{contact}"), "city=Ulm"]).well();
+    let record = format!("~ HelloWorld/person:{person} «Ada Ek»");
+    let plan = world.run(&["sync", "HelloWorld", "--dry-run"]).well().says(&[
+        &record,
+        "    city  Umeå → Ulm  (",
+        "Plan: 0 to create, 1 to change (1 in HelloWorld), 0 to delete",
+    ]);
+    let number = plan.stdout.split("plan of run ").nth(1).unwrap().split(':').next().unwrap().to_owned();
+    for (filter, there) in [
+        ("action=update", true),
+        ("action=delete", false),
+        ("object=contact,status=planned", true),
+        ("object=company", false),
+        (&*format!("record=contact:{contact}"), true),
+    ] {
+        let shown = world.run(&["run", "show", &number, "--filter", filter]).well();
+        assert_eq!(shown.stdout.contains(&record), there, "{filter}: {shown}");
+    }
+    world.run(&["run", "show", "abc"]).fails(2, &["it is no number of a run"]);
+    world.run(&["run", "show", &number, "--filter", "colour=red"]).fails(2, &["'colour=red' is no filter"]);
+    world
+        .run(&["sync", "HelloWorld", "--dry-run", "--filter", "action=delete"])
+        .well()
+        .says(&["no change of the plan is of these"]);
+    world
+        .run(&["sync", "HelloWorld"])
+        .well()
+        .says(&["Done: 0 created, 1 changed (1 in HelloWorld), 0 deleted"]);
+    let history = world.run(&["record", "history", &format!("contact:{contact}"), "--field", "city"]);
+    let history = history.well().says(&[
+        "set by hand: city = Ulm",
+        "of HelloWorld: ~ HelloWorld/person:",
+        "city  Umeå → Ulm  (",
+    ]);
+    assert!(!history.stdout.contains("email"), "{history}");
+    let remote = world.run(&["record", "history", &format!("HelloWorld/person:{person}")]).well();
+    let _ = remote.says(&["Umeå → Ulm", "+ HelloWorld/person:", "ada@ek.example"]);
+    world.run(&["record", "history", "contact:999"]).fails(1, &["999"]);
+    world.run(&["record", "history", "HelloWorld/person:none"]).fails(1, &["no sync knows"]);
+}
+
+#[test]
 fn of_two_edits_of_a_field_the_later_one_stays() {
     let (world, contact, person) = linked();
     // The CRM's edit is later.

@@ -94,6 +94,7 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
         ("run undo", words(&[&["1", "--dry-run"], &["1"]])),
         ("record list", words(&[&["thing"], &["thing", "--json"]])),
         ("record show", words(&[&["thing:1"], &["thing:1", "--json"], &["evil/thing:1"]])),
+        ("record history", words(&[&["thing:1"], &["thing:1", "--json"], &["evil/thing:1"]])),
         ("record set", words(&[&["thing:1", &format!("note={}", hostile())]])),
         ("record export", words(&[&["thing"], &["thing", "--json"]])),
         (

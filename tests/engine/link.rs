@@ -275,7 +275,7 @@ async fn an_undo_names_a_removed_link() {
     let run = world.run().await.id;
     assert_eq!(tell(&world, Side::Left, &ann, &not(&made)).await, Ok(()));
     let undo = world.run_with(RunKind::Undo { run, deletes_agreed: 0 }.into()).await;
-    let changes = world.ledger.changes_of_run(undo.id, ChangeFilter::default(), 0, 10).await.unwrap();
+    let changes = world.ledger.changes_of_run(undo.id, &ChangeFilter::default(), 0, 10).await.unwrap();
     let reasons: Vec<_> = changes.iter().filter_map(|change| change.reason.clone()).collect();
     assert_eq!(reasons, [Reason::NotUndone(Kept::LinkRemoved)]);
 }

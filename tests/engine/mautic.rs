@@ -248,7 +248,7 @@ async fn nothing_piles_up_where_data_flows_one_way_only() {
         );
         let run = world.run().await;
         assert_eq!(
-            world.ledger.changes_of_run(run.id, Default::default(), 0, 10).await.unwrap(),
+            world.ledger.changes_of_run(run.id, &Default::default(), 0, 10).await.unwrap(),
             [],
             "no row for an edit that goes nowhere"
         );

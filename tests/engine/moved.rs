@@ -61,7 +61,7 @@ async fn p1_references_follow_a_record_that_is_made_or_linked_again() {
             let mut whys = Vec::new();
             for run in runs {
                 let changes =
-                    world.ledger.changes_of_run(run.id, ChangeFilter::default(), 0, 100).await.unwrap();
+                    world.ledger.changes_of_run(run.id, &ChangeFilter::default(), 0, 100).await.unwrap();
                 whys.extend(changes.into_iter().flat_map(|change| change.fields).map(|field| field.reason));
             }
             let record = RecordRef::new(side, object, &gone);

@@ -247,8 +247,8 @@ async fn p1_updates_of_an_order_that_fails_are_sent_again_where_records_cannot_b
     }
     let run = world.run().await;
     assert_eq!((run.counts.right["person"].updated, run.counts.right["person"].failed), (7, 1));
-    let done = ChangeFilter { status: Some(ChangeStatus::Done), ..ChangeFilter::default() };
-    assert_eq!(world.ledger.changes_of_run(run.id, done, 0, 100).await.unwrap().len(), 7);
+    let done = ChangeFilter::of(ChangeStatus::Done);
+    assert_eq!(world.ledger.changes_of_run(run.id, &done, 0, 100).await.unwrap().len(), 7);
     let failed = world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap();
     assert_eq!((failed.len(), failed[0].attempts), (1, 1));
     let names =

@@ -50,7 +50,7 @@ async fn s23_undo_leaves_what_a_record_was_merged_into_and_history_names_what_wa
     assert_eq!(world.right.records("person").len(), 1, "the person's own record");
     let other = Kept::OtherRecord { wrote: Some(person(&p1)), now: Some(person(&p2)) };
     assert_eq!(left_out(&world, &undone).await, [other]);
-    let history = world.ledger.changes_of_run(run.id, ChangeFilter::default(), 0, 10).await.unwrap();
+    let history = world.ledger.changes_of_run(run.id, &ChangeFilter::default(), 0, 10).await.unwrap();
     assert_eq!((history[0].action.clone(), history[0].record()), (Action::Create, Some(p1.as_str())));
     world.assert_quiet().await;
 }

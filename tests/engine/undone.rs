@@ -59,8 +59,8 @@ async fn an_update_that_was_found_out_to_be_executed_is_history_and_can_be_undon
         world.run().await;
         world.run().await;
         assert_eq!(world.right.value("person", &people[0], "full"), text("Anna"));
-        let done = ChangeFilter { target: None, status: Some(ChangeStatus::Done) };
-        let changes = world.ledger.changes_of_run(run.id, done, 0, 10).await.unwrap();
+        let done = ChangeFilter::of(ChangeStatus::Done);
+        let changes = world.ledger.changes_of_run(run.id, &done, 0, 10).await.unwrap();
         assert_eq!((changes.len(), changes[0].reason.clone()), (1, Some(Reason::FoundOut)), "by id: {by_id}");
         world.undo(run.id, 0).await;
         assert_eq!(world.right.value("person", &people[0], "full"), text("ann"));
@@ -87,8 +87,8 @@ async fn what_a_report_shows_to_be_executed_is_history_also_where_its_run_decide
     world.run().await;
     assert_eq!(world.left.value("contact", &contact, "tags"), tags(&["b"]));
     assert_eq!(world.right.value("person", &people[0], "labels"), tags(&["a", "b"]));
-    let done = ChangeFilter { target: None, status: Some(ChangeStatus::Done) };
-    let changes = world.ledger.changes_of_run(undone.id, done, 0, 10).await.unwrap();
+    let done = ChangeFilter::of(ChangeStatus::Done);
+    let changes = world.ledger.changes_of_run(undone.id, &done, 0, 10).await.unwrap();
     assert_eq!(changes.first().and_then(|change| change.reason.clone()), Some(Reason::FoundOut));
     world.assert_quiet().await;
 }
@@ -397,7 +397,7 @@ async fn p2_an_undo_puts_back_all_that_a_run_wrote_to_a_record_in_several_orders
 }
 
 async fn history(world: &World, run: &Run) -> Vec<(ChangeStatus, Option<Reason>)> {
-    let changes = world.ledger.changes_of_run(run.id, ChangeFilter::default(), 0, 10).await.unwrap();
+    let changes = world.ledger.changes_of_run(run.id, &ChangeFilter::default(), 0, 10).await.unwrap();
     changes.into_iter().map(|change| (change.status, change.reason)).collect()
 }
 
@@ -492,8 +492,8 @@ async fn i1_an_undo_without_an_answer_is_in_the_history_though_one_of_its_fields
     let undone = world.undo(run.id, 0).await;
     world.right.edit("person", &people[0], "full", text("typed since"), "2026-01-03");
     world.run().await;
-    let done = ChangeFilter { target: None, status: Some(ChangeStatus::Done) };
-    let changes = world.ledger.changes_of_run(undone.id, done, 0, 10).await.unwrap();
+    let done = ChangeFilter::of(ChangeStatus::Done);
+    let changes = world.ledger.changes_of_run(undone.id, &done, 0, 10).await.unwrap();
     let slots: Vec<Slot> = changes.iter().flat_map(|change| &change.fields).map(|field| field.slot).collect();
     assert_eq!(slots, [Slot(1), Slot(3)]);
     assert_eq!(world.left.value("contact", &contact, "name"), text("typed since"));
@@ -538,8 +538,8 @@ async fn i1_an_undo_of_an_undo_forgets_no_order_to_the_other_side_without_an_ans
     let undone = world.undo(run.id, 0).await;
     world.undo(undone.id, 0).await;
     world.run().await;
-    let done = ChangeFilter { target: Some(Side::Right), status: Some(ChangeStatus::Done) };
-    assert_eq!(world.ledger.changes_of_run(undone.id, done, 0, 10).await.unwrap().len(), 1);
+    let done = ChangeFilter { target: Some(Side::Right), ..ChangeFilter::of(ChangeStatus::Done) };
+    assert_eq!(world.ledger.changes_of_run(undone.id, &done, 0, 10).await.unwrap().len(), 1);
     world.assert_quiet().await;
 }
 

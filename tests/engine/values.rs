@@ -249,7 +249,7 @@ async fn a_dry_run_writes_nothing_and_the_run_does_what_it_said() {
     let run = world.run_with(RunOptions::plan(Scope::default())).await;
     assert_eq!(run.counts.right["person"].pending, 1);
     assert_eq!((world.left.writes(), world.right.writes()), (vec![], vec![]));
-    let plan = world.ledger.changes_of_run(run.id, Default::default(), 0, 10).await.unwrap();
+    let plan = world.ledger.changes_of_run(run.id, &Default::default(), 0, 10).await.unwrap();
     assert_eq!(plan.len(), 1);
     assert_eq!(plan[0].fields[0].value, text("9"));
     world.run().await;

@@ -210,7 +210,7 @@ impl World {
 
     /// What an undo, or its dry run, has decided: about which pair, what, with the reason where it left it.
     async fn decisions(&self, run: RunId) -> Vec<(PairId, Action, Option<Reason>, Vec<ChangedField>)> {
-        let changes = self.ledger.changes_of_run(run, ChangeFilter::default(), 0, 1000).await.unwrap();
+        let changes = self.ledger.changes_of_run(run, &ChangeFilter::default(), 0, 1000).await.unwrap();
         let left = |change: &Change| matches!(change.status, ChangeStatus::Withheld | ChangeStatus::Dropped);
         changes
             .into_iter()

@@ -80,6 +80,14 @@ pub(super) fn table<const N: usize>(head: [&str; N]) -> Table {
     table
 }
 
+/// The columns of the terminal that results go to; `None` where they go elsewhere, and no line is broken.
+pub(super) fn width() -> Option<usize> {
+    if !shows_results() {
+        return None;
+    }
+    Table::new().width().map(usize::from)
+}
+
 /// A text on one line, cut to so many characters, for a cell of a table.
 pub(super) fn cell(text: &str, most: usize) -> String {
     let flat: String = text.chars().take(most + 1).collect();

@@ -5,7 +5,7 @@ use super::output::{Done, Usage};
 use super::{Context, key_variable, plugin, record_import, remedy, report, sync};
 use crate::toolchain::{BuildOptions, clean};
 use anyhow::Context as _;
-use entente::view::NoticeView;
+use entente::view::{ChangeQuery, NoticeView};
 use entente::{NewIntegration, SecretText, Tenant};
 use entente_core::Value;
 use entente_plugin::Compiler;
@@ -173,7 +173,7 @@ fn step(what: &str, command: &str) {
 async fn sync_window(tenant: &Tenant, context: &Context) -> anyhow::Result<u64> {
     let args = sync::SyncArgs::window("HelloWorld", WINDOW[0], WINDOW[1]);
     let end = sync::run_once(tenant, &args.name, args.options()?, context.output).await?;
-    report::show(tenant, &end, None, context.output).await?;
+    report::show(tenant, &end, &ChangeQuery::default(), None, context.output).await?;
     let written = end.run.writes();
     report::done(end)?;
     Ok(written)

@@ -1,7 +1,7 @@
 //! `entente record`: the records of the hub.
 
 use super::output::{Done, Usage, cell, table};
-use super::paging::go_on;
+use super::paging::{PageArgs, go_on};
 use super::record_export::{ExportArgs, export_command};
 use super::record_import::{ImportArgs, import_command};
 use super::{Context, record_show};
@@ -40,6 +40,16 @@ pub(super) enum RecordCommand {
     Show {
         /// The record, such as contact:12; one of another system, such as HelloWorld/person:p3, as syncs know it
         record: String,
+    },
+    /// What syncs have written to a record and its counterparts, the newest first: when, which run, and why
+    History {
+        /// The record, such as contact:12 or HelloWorld/person:p3
+        record: String,
+        /// Only of this field, by its name on either side
+        #[arg(long)]
+        field: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
     },
     /// Change fields of a record, or make one
     Set {
@@ -118,6 +128,12 @@ pub(super) async fn run(command: RecordCommand, context: &Context) -> anyhow::Re
                 true => record_show::show(&tenant, &name.object, &name.id, context.output).await?,
                 false => record_show::show_known(&tenant, &name, context.output).await?,
             }
+        }
+        RecordCommand::History { record, field, page } => {
+            let name: RecordName = record.parse().map_err(Usage)?;
+            let request = page.request(context.output);
+            let history = tenant.show_history(&name, field.as_deref(), request).await?;
+            context.output.show(&history, record_show::history_text)?;
         }
         RecordCommand::Delete { records } => {
             let hub = tenant.hub();

@@ -1,8 +1,10 @@
 //! `entente record show`: where each value of a record comes from, and what waits.
 
+use super::changes::{fields, head};
 use super::output::{Output, cell, table};
+use super::paging::go_on;
 use super::remedy;
-use entente::view::{KnownRecordView, PairView, RecordDetail, UnsettledView};
+use entente::view::{HistoryView, KnownRecordView, PairView, RecordDetail, RecordHistory, UnsettledView};
 use entente::{RecordName, Tenant};
 use entente_sqlite::Origin;
 
@@ -65,6 +67,27 @@ fn record_table(detail: &RecordDetail) -> String {
     let mut text = format!("{}:{}\n{rows}", view.object, view.id);
     text.extend(pairs.iter().map(pair_text));
     text
+}
+
+/// What happened to a record, the newest first.
+pub(super) fn history_text(history: &RecordHistory) -> String {
+    let mut lines = Vec::new();
+    for edit in &history.edits {
+        let who = match edit.origin {
+            Origin::Import => "an import set",
+            _ => "set by hand:",
+        };
+        let at = edit.at.map_or_else(|| "at a time that is not known".to_owned(), |at| at.to_string());
+        lines.push(format!("{at}  {who} {} = {}", edit.field, cell(&edit.value.to_string(), 200)));
+    }
+    for HistoryView { run, sync, at, change } in &history.changes.rows {
+        lines.push(format!("{at}  run {run} of {sync}: {}", head(change)));
+        lines.extend(fields(change));
+    }
+    if lines.is_empty() {
+        return format!("no sync has written to {}", history.record);
+    }
+    format!("{}{}", lines.join("\n"), go_on(&history.changes))
 }
 
 /// What is not settled of a field.

@@ -1,6 +1,6 @@
 //! What a run did, for people.
 
-use super::changes::{changes_table, left_out_table};
+use super::changes::{changes_text, left_out_table, totals};
 use super::output::{Done, Output, cell, table};
 use super::remedy;
 use super::run::print_detail;
@@ -8,7 +8,7 @@ use super::waiting::{most, waiting_text};
 use super::{door, paging, remedy::command};
 use anyhow::Context as _;
 use entente::Tenant;
-use entente::view::{ChangeView, Page, PageRequest, RunDetail, RunView, made};
+use entente::view::{ChangeQuery, ChangeView, Page, PageRequest, RunDetail, RunView, made};
 use entente_sync::{Counts, Message, Remedy, RunEnd, SyncError};
 
 /// What the run has to say besides its counts, a line each.
@@ -17,50 +17,38 @@ pub(super) fn notices_text(run: &RunView) -> String {
     run.notices.iter().map(text).collect()
 }
 
-/// The counts as a table, and below it why something needs a look.
+/// The counts as a table, without columns that count nothing, and below it why something needs a look.
 pub(super) fn counts_table(run: &RunView) -> String {
-    let mut rows = table([
-        "side",
-        "object",
-        "reported",
-        "matched",
-        "created",
-        "updated",
-        "unchanged",
-        "conflicts",
-        "held",
-        "failed",
-        "other",
-    ]);
+    type Count = fn(&Counts) -> u64;
+    let columns: [(&str, Count); 12] = [
+        ("reported", |counts| counts.reported),
+        ("matched", |counts| counts.matched),
+        ("created", |counts| counts.created),
+        ("updated", |counts| counts.updated),
+        ("deleted", |counts| counts.removed),
+        ("unchanged", |counts| counts.unchanged),
+        ("conflicts", |counts| counts.conflicts),
+        ("held", |counts| counts.held),
+        ("failed", |counts| counts.failed),
+        ("pending", |counts| counts.pending),
+        ("excluded", |counts| counts.excluded),
+        ("gone", |counts| counts.deleted),
+    ];
+    let shown: Vec<(&str, Count)> = columns
+        .into_iter()
+        .filter(|(name, count)| {
+            *name == "reported" || run.objects().any(|(.., view)| count(&view.counts) > 0)
+        })
+        .collect();
+    let mut rows = table(["side", "object"]);
+    rows.set_header(["side", "object"].into_iter().chain(shown.iter().map(|(name, _)| *name)));
     for (exchange, object, view) in run.objects() {
-        let counts = &view.counts;
-        let others = [
-            ("deleted", counts.removed),
-            ("reported as gone", counts.deleted),
-            ("pending", counts.pending),
-            ("excluded", counts.excluded),
-        ];
-        let others: Vec<String> = others
-            .iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(name, count)| format!("{count} {name}"))
-            .collect();
-        let numbers = [
-            counts.reported,
-            counts.matched,
-            counts.created,
-            counts.updated,
-            counts.unchanged,
-            counts.conflicts,
-            counts.held,
-            counts.failed,
-        ];
-        let mut row = vec![exchange.to_owned(), object.to_owned()];
-        row.extend(
-            numbers.iter().map(|number| if *number == 0 { "·".to_owned() } else { number.to_string() }),
-        );
-        row.push(others.join(", "));
-        rows.add_row(row);
+        let number = |(_, count): &(&str, Count)| match count(&view.counts) {
+            0 => "·".to_owned(),
+            number => number.to_string(),
+        };
+        let names = [exchange, object].map(|name| cell(name, 60));
+        rows.add_row(names.into_iter().chain(shown.iter().map(number)).collect::<Vec<_>>());
     }
     let mut text = rows.to_string();
     /// How many reasons are worth showing; the rest is in the run.
@@ -83,11 +71,12 @@ fn got_anywhere(run: &RunView) -> bool {
     run.objects().any(|(.., view)| view.counts != Counts::default())
 }
 
-/// Shows how a run ended. `limit`: how many changes of a plan, where so many were asked for. Says whether anything
+/// Shows how a run ended. `query`: which changes; `limit`: how many of a plan, where so many were asked for. Says whether anything
 /// was left out or waits.
 pub(super) async fn show(
     tenant: &Tenant,
     end: &RunEnd,
+    query: &ChangeQuery,
     limit: Option<usize>,
     output: Output,
 ) -> anyhow::Result<bool> {
@@ -95,7 +84,7 @@ pub(super) async fn show(
     let (plan, again) = (options.is_dry(), options.applies().or(options.undoes()).is_some());
     // Only plans, and runs that follow from an earlier one, show their changes.
     let changes = (plan || again).then(|| PageRequest::first(paging::limit(limit, output)));
-    let detail = tenant.show_ended(&end.run, most(output), changes).await?;
+    let detail = tenant.show_ended(&end.run, most(output), query, changes).await?;
     let left = detail.left_out.as_ref().is_some_and(|left_out| !left_out.rows.is_empty());
     let complete = !left && detail.waiting.as_ref().is_none_or(|waiting| waiting.total == 0);
     // What a run that failed at once has counted is nothing; its error says all.
@@ -103,7 +92,8 @@ pub(super) async fn show(
         return Ok(complete);
     }
     if output.json && limit.is_none() {
-        print_detail(tenant, &end.run, detail, made(options)).await?;
+        let query = ChangeQuery { status: made(options), ..query.clone() };
+        print_detail(tenant, &end.run, detail, &query).await?;
         return Ok(complete);
     }
     let failed = end.error.is_some();
@@ -121,6 +111,12 @@ fn plan_text(detail: &RunDetail, failed: bool) -> String {
     let table = format!("{}{}", counts_table(run), notices_text(run));
     let Some(changes) = detail.changes.as_ref().filter(|changes| !changes.rows.is_empty()) else {
         let nothing = match waiting_and_failed(detail) {
+            _ if !detail.changes_by_status.is_empty() => {
+                format!(
+                    "no change of the plan is of these; all of it: {}",
+                    command(&Remedy::ShowRun { run: run.run })
+                )
+            }
             (0, 0) => "nothing to do".to_owned(),
             (waiting, failed) => format!("nothing to do{}", but_for(waiting, failed)),
         };
@@ -131,11 +127,16 @@ fn plan_text(detail: &RunDetail, failed: bool) -> String {
     } else {
         format!("; do exactly this: {}", command(&Remedy::ApplyRun { run: run.run }))
     };
+    let waits_for = match detail.waiting.as_ref().map_or(0, |waiting| waiting.total) {
+        0 => String::new(),
+        waiting => format!(", {waiting} wait for you"),
+    };
     format!(
-        "{}\n{table}\nplan of run {}: {} changes, nothing was written{next}",
-        changes_table(changes),
+        "{}\n{table}\nplan of run {}: {} changes, nothing was written{next}\nPlan: {}{waits_for}",
+        changes_text(changes),
         run.run,
-        changes.total.unwrap_or_default()
+        changes.total.unwrap_or_default(),
+        totals(&detail.totals, true)
     )
 }
 
@@ -144,7 +145,7 @@ fn undo_plan_text(detail: &RunDetail) -> String {
     let run = &detail.run;
     let mut text = format!("{}{}", counts_table(run), notices_text(run));
     if let Some(changes) = detail.changes.as_ref().filter(|changes| !changes.rows.is_empty()) {
-        text.push_str(&format!("\n{}", changes_table(changes)));
+        text.push_str(&format!("\n{}", changes_text(changes)));
     }
     let changes = detail.changes.as_ref().and_then(|changes| changes.total).unwrap_or_default();
     text.push_str(&format!("\nrun {}: {changes} changes would be made, nothing was written", run.run));
@@ -153,18 +154,26 @@ fn undo_plan_text(detail: &RunDetail) -> String {
     if let Some(undoes) = undoes {
         text.push_str(&format!("; do it: {}", command(&Remedy::UndoRun { run: undoes, deletes: 0 })));
     }
-    text + &left_out_text(detail)
+    text + &left_out_text(detail) + &format!("\nPlan: {}", totals(&detail.totals, true))
 }
 
 fn again_text(detail: &RunDetail) -> String {
     let run = &detail.run;
     let mut text = format!("{}{}", counts_table(run), notices_text(run));
     if let Some(changes) = detail.changes.as_ref().filter(|changes| !changes.rows.is_empty()) {
-        text.push_str(&format!("\n{}", changes_table(changes)));
+        text.push_str(&format!("\n{}", changes_text(changes)));
     }
     let written = detail.changes.as_ref().and_then(|changes| changes.total).unwrap_or_default();
     text.push_str(&format!("\nrun {}: {written} changes written", run.run));
-    text + &left_out_text(detail) + &waits(detail)
+    text + &left_out_text(detail) + &waits(detail) + &done_line(detail)
+}
+
+/// What was made, as the last line.
+fn done_line(detail: &RunDetail) -> String {
+    match detail.totals.iter().any(|total| total.changes > 0) {
+        true => format!("\nDone: {}", totals(&detail.totals, false)),
+        false => String::new(),
+    }
 }
 
 /// What was left out, after how much was made.
@@ -193,7 +202,7 @@ fn sync_text(detail: &RunDetail, failed: bool) -> String {
             ),
         });
     }
-    text + &log_of_failed(detail) + &waits(detail)
+    text + &log_of_failed(detail) + &waits(detail) + &done_line(detail)
 }
 
 /// How many records wait for the operator, and how many others failed in the run: those that could not be read, or are not

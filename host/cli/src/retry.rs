@@ -5,6 +5,7 @@ use super::output::{Done, Usage, cell, table};
 use super::paging::{PageArgs, go_on, more};
 use super::remedy;
 use entente::{RecordName, Retried, Tenant};
+use entente_core::Foreign;
 use entente_sync::Remedy;
 
 /// Options of `entente retry`.
@@ -91,10 +92,12 @@ async fn list(tenant: &Tenant, sync: Option<&str>, page: PageArgs, context: &Con
             }
             let mut rows = table(["sync", "records", "why", "attempts", "tried again"]);
             for one in &page.rows {
+                let title = one.title.as_ref().map(|title| Foreign::new(title).quoted());
                 let names: Vec<String> = one.records.iter().map(RecordName::to_string).collect();
+                let names = [names.join(" ↔ ")].into_iter().chain(title).collect::<Vec<_>>().join(" ");
                 rows.add_row(vec![
                     one.sync.clone(),
-                    names.join(" ↔ "),
+                    names,
                     cell(one.reason.as_ref().map_or("", |why| why.reason.as_str()), 160),
                     one.attempts.to_string(),
                     one.due.map_or_else(

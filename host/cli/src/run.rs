@@ -1,6 +1,6 @@
 //! `entente run`: what ran and what it did.
 
-use super::changes::changes_table;
+use super::changes::{changes_text, totals};
 use super::door::print_line;
 use super::output::{Done, cell, table};
 use super::paging::{PageArgs, go_on};
@@ -8,8 +8,8 @@ use super::remedy;
 use super::report::{counts_table, notices_text};
 use super::{Context, run_again, stream};
 use entente::Tenant;
-use entente::view::{Cursor, Page, PageRequest, RunDetail, RunView};
-use entente_sync::{ChangeStatus, Remedy, Run, RunKind};
+use entente::view::{ChangeQuery, Cursor, Page, PageRequest, RunDetail, RunView};
+use entente_sync::{Remedy, Run, RunKind};
 
 /// The commands below `entente run`.
 #[derive(Debug, clap::Subcommand)]
@@ -29,7 +29,11 @@ pub(super) enum RunCommand {
     /// One run: its counts, and every change with its reasons
     Show {
         /// The number of the run
+        #[arg(value_parser = run_number)]
         run: i64,
+        /// Only changes of these: object=contact,action=update,status=failed,record=contact:12
+        #[arg(long, value_name = "FILTER")]
+        filter: Option<ChangeQuery>,
         #[command(flatten)]
         page: PageArgs,
         /// Show what the plugins logged; --json has it always
@@ -40,6 +44,11 @@ pub(super) enum RunCommand {
     Apply(run_again::ApplyArgs),
     /// Put back what a run has changed, where nobody has changed it since; the rest is listed
     Undo(run_again::UndoArgs),
+}
+
+/// The number of a run.
+pub(super) fn run_number(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "it is no number of a run; run list has them".to_owned())
 }
 
 /// Runs the command.
@@ -53,11 +62,12 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
             let page = tenant.list_runs(sync.as_deref(), PageRequest { after, limit }).await?;
             output.show(&page, list_table)?;
         }
-        RunCommand::Show { run, page, log } => {
+        RunCommand::Show { run, filter, page, log } => {
             let tenant = context.tenant()?;
-            let detail = tenant.show_run(run, page.request(output)).await?;
+            let query = filter.unwrap_or_default();
+            let detail = tenant.show_run(run, &query, page.request(output)).await?;
             if page.is_whole(output) {
-                print_detail(&tenant, &tenant.find_run(run).await?, detail, None).await?;
+                print_detail(&tenant, &tenant.find_run(run).await?, detail, &query).await?;
                 return Ok(Done::Well);
             }
             output.show(&detail, |detail| detail_text(detail, log))?;
@@ -69,18 +79,18 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
     Ok(Done::Well)
 }
 
-/// Prints a run as JSON, with all of its changes, of which `status` are meant, and with all that it left out.
+/// Prints a run as JSON, with all of its changes that are meant, and with all that it left out.
 pub(super) async fn print_detail(
     tenant: &Tenant,
     run: &Run,
     mut detail: RunDetail,
-    status: Option<ChangeStatus>,
+    query: &ChangeQuery,
 ) -> anyhow::Result<()> {
     let (changes, left_out) = (detail.changes.take(), detail.left_out.take());
     let mut object = stream::Object::begin(&detail)?;
     if let Some(first) = changes {
         object.name("changes");
-        stream::print_list(1, first, async |request| tenant.list_changes(run, status, request).await).await?;
+        stream::print_list(1, first, async |request| tenant.list_changes(run, query, request).await).await?;
     }
     if let Some(first) = left_out {
         object.name("left_out");
@@ -137,7 +147,13 @@ fn detail_text(detail: &RunDetail, log: bool) -> String {
     };
     match detail.changes.as_ref().filter(|changes| changes.total != Some(0)) {
         Some(changes) => {
-            format!("{head}\n{counts}{error}\n{}{}{lines}", changes_table(changes), go_on(changes))
+            let (word, dry) = if run.options.is_dry() { ("Plan", true) } else { ("Done", false) };
+            let totals = totals(&detail.totals, dry);
+            format!(
+                "{head}\n{counts}{error}\n{}{}{lines}\n{word}: {totals}",
+                changes_text(changes),
+                go_on(changes)
+            )
         }
         None => format!("{head}\n{counts}{error}\nit wrote nothing{lines}"),
     }

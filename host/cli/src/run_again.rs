@@ -3,14 +3,17 @@
 use super::Context;
 use super::output::Done;
 use super::report::{done, show};
+use super::run::run_number;
 use super::sync::run_once;
 use entente::Tenant;
+use entente::view::ChangeQuery;
 use entente_sync::RunOptions;
 
 /// Options of `entente run apply`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ApplyArgs {
     /// The number of the dry run
+    #[arg(value_parser = run_number)]
     run: i64,
     /// Wait for a run that is under way
     #[arg(long)]
@@ -24,6 +27,7 @@ pub(super) struct ApplyArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct UndoArgs {
     /// The number of the run
+    #[arg(value_parser = run_number)]
     run: i64,
     /// Delete the records that the run has made, by naming how many they are; unless the number is right, nothing is undone
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
@@ -65,7 +69,7 @@ async fn again(
     context: &Context,
 ) -> anyhow::Result<Done> {
     let end = run_once(tenant, sync, options, context.output).await?;
-    let complete = show(tenant, &end, limit, context.output).await?;
+    let complete = show(tenant, &end, &ChangeQuery::default(), limit, context.output).await?;
     let well = done(end)?;
     Ok(if complete { well } else { Done::WithProblems })
 }

@@ -5,6 +5,7 @@ use super::progress::RunProgress;
 use super::report::{done, show};
 use super::{Context, dates, door, sides};
 use entente::Tenant;
+use entente::view::ChangeQuery;
 use entente_core::Timestamp;
 use entente_sync::{Reading, RunEnd, RunKind, RunOptions, Scope, Sides, Span, SyncDefinition, Trust};
 use std::sync::Arc;
@@ -46,6 +47,9 @@ pub(super) struct SyncArgs {
     /// Show the plan and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Show only changes of the plan of these: object=contact,action=update,record=contact:12
+    #[arg(long, value_name = "FILTER", requires = "dry_run")]
+    filter: Option<ChangeQuery>,
     /// How many changes of a plan to show [default: 50; with --json all]
     #[arg(long, requires = "dry_run")]
     limit: Option<usize>,
@@ -88,6 +92,7 @@ impl SyncArgs {
             integration_object_id: Vec::new(),
             option: Vec::new(),
             dry_run: false,
+            filter: None,
             limit: None,
             trust: None,
             trust_field: Vec::new(),
@@ -257,7 +262,7 @@ pub(super) async fn run(args: SyncArgs, context: &Context) -> anyhow::Result<Don
         *trust = args.trust(&tenant.configuration().definition(&args.name).await?)?;
     }
     let end = run_once(&tenant, &args.name, options, context.output).await?;
-    let complete = show(&tenant, &end, args.limit, context.output).await?;
+    let complete = show(&tenant, &end, &args.filter.unwrap_or_default(), args.limit, context.output).await?;
     let well = done(end)?;
     Ok(if complete { well } else { Done::WithProblems })
 }

@@ -4,6 +4,7 @@ use super::output::{Output, cell};
 use super::remedy;
 use entente::RecordName;
 use entente::view::{DifferingField, DifferingView, WaitingItem, WaitingView};
+use entente_core::Foreign;
 use entente_sync::Remedy;
 
 /// How many of each kind are shown to people.
@@ -35,8 +36,15 @@ pub(super) fn waiting_lines(waiting: &WaitingView) -> String {
         "{} need a look ({} held, {} failed, {} in conflict):",
         waiting.total, waiting.held, waiting.failed, waiting.conflicts
     );
+    let mut told: Vec<&Remedy> = Vec::new();
     for item in waiting.list.iter().take(SHOWN) {
         text.push_str(&format!("\n  {}", line(item)));
+        // The commands that clear it, each once; those for conflicts and failures are the same for all, and follow.
+        let new: Vec<&Remedy> = item.remedies.iter().filter(|remedy| !told.contains(remedy)).collect();
+        if item.status == "held" {
+            text.push_str(&remedy::lines(new.iter().copied()).replace('\n', "\n      "));
+            told.extend(new);
+        }
     }
     if waiting.total > waiting.list.len().min(SHOWN) as u64 {
         text.push_str("\n  and more: --json lists them");
@@ -54,7 +62,8 @@ fn line(item: &WaitingItem) -> String {
         }
         None => why.to_owned(),
     };
-    format!("{}{field}: {}", records(&item.records), cell(&why, 200))
+    let title = item.title.as_ref().map(|title| format!(" {}", Foreign::new(title).quoted()));
+    format!("{}{}{field}: {}", records(&item.records), title.unwrap_or_default(), cell(&why, 200))
 }
 
 /// A line for each of the first fields that differ on purpose.

@@ -95,8 +95,8 @@ pub use notice::{Notice, Oddity};
 pub use number::{MappingId, PairId, RunId, Slot};
 pub use observer::{Observer, Silent, Step};
 pub use operator::{
-    ChangeFilter, ConflictCount, ConflictFilter, Counterpart, MappingRow, NotLinked, OpenConflict,
-    OperatorLedger, PairCount, PairLine, SlotRow,
+    ChangeCount, ChangeFilter, ConflictCount, ConflictFilter, Counterpart, MappingRow, NotLinked,
+    OpenConflict, OperatorLedger, PairCount, PairLine, SlotRow,
 };
 pub use options::{Reading, RunKind, RunOptions, Scope, Span, StandingTrust, Trust};
 pub use order::{

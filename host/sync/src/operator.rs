@@ -4,6 +4,7 @@
 use super::change::{Change, ChangeStatus, Choice, Conflict};
 use super::ledger::{Lease, Ledger, LedgerError};
 use super::number::{MappingId, PairId, RunId, Slot};
+use super::order::Deed;
 use super::pair::{Pair, Status};
 use super::reason::{Code, FieldReason, Reason};
 use super::run::Run;
@@ -11,12 +12,40 @@ use async_trait::async_trait;
 use entente_core::{Side, Sides, Timestamp};
 
 /// Filter over the changes of a run; the default matches all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangeFilter {
     /// Only those that write this side.
     pub target: Option<Side>,
     /// Only those in this status.
     pub status: Option<ChangeStatus>,
+    /// Only those that do this to their record.
+    pub deed: Option<Deed>,
+    /// Only deletions, or only others.
+    pub deletes: Option<bool>,
+    /// Only those of these mappings.
+    pub mappings: Option<Vec<MappingId>>,
+    /// Only those of these pairs.
+    pub pairs: Option<Vec<PairId>>,
+}
+
+impl ChangeFilter {
+    /// Those in this status.
+    pub fn of(status: ChangeStatus) -> Self {
+        Self { status: Some(status), ..Self::default() }
+    }
+}
+
+/// Number of changes of a run that do the same to records of the same side, and have the same status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeCount {
+    /// The side that is written.
+    pub target: Side,
+    /// What is done to the records.
+    pub deed: Deed,
+    /// The status.
+    pub status: ChangeStatus,
+    /// How many.
+    pub changes: u64,
 }
 
 /// Number of pairs of a mapping with the same status and reason code.
@@ -220,12 +249,13 @@ pub trait OperatorLedger: Ledger {
     async fn changes_of_run(
         &self,
         run: RunId,
-        filter: ChangeFilter,
+        filter: &ChangeFilter,
         after: i64,
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError>;
-    /// Histogram of the changes of a run by status, without zeros. Every change is counted once.
-    async fn count_changes(&self, run: RunId) -> Result<Vec<(ChangeStatus, u64)>, LedgerError>;
+    /// Histogram of the changes of a run that the filter matches, without zeros. Every change is counted once.
+    async fn count_changes(&self, run: RunId, filter: &ChangeFilter)
+    -> Result<Vec<ChangeCount>, LedgerError>;
     /// The changes of a pair, newest first, below `before` where that is given. A pair that was merged into
     /// another one keeps its history under its own number.
     async fn history(

@@ -292,10 +292,10 @@ fn runs_of(world: &World, sync: usize) -> Result<Vec<Run>> {
 
 /// The runs of a sync that have written something, newest first.
 fn undoable(world: &World, sync: usize) -> Result<Vec<RunId>> {
-    let done = ChangeFilter { target: None, status: Some(ChangeStatus::Done) };
+    let done = ChangeFilter::of(ChangeStatus::Done);
     let mut found = Vec::new();
     for run in runs_of(world, sync)?.iter().filter(|run| !run.options.is_dry()) {
-        let changes = drive(world.ledger.inner.changes_of_run(run.id, done, 0, 1));
+        let changes = drive(world.ledger.inner.changes_of_run(run.id, &done, 0, 1));
         if !changes.context("the ledger waits for something")??.is_empty() {
             found.push(run.id);
         }

@@ -178,8 +178,8 @@ impl Tenant {
         if earlier.status == RunStatus::Running {
             return Err(RerunError::Running(run).into());
         }
-        let done = ChangeFilter { target: None, status: Some(ChangeStatus::Done) };
-        if self.ledger.changes_of_run(run, done, 0, 1).await?.is_empty() {
+        let done = ChangeFilter::of(ChangeStatus::Done);
+        if self.ledger.changes_of_run(run, &done, 0, 1).await?.is_empty() {
             return Err(RerunError::WroteNothing(run).into());
         }
         Ok(earlier.sync)
@@ -200,10 +200,10 @@ impl Tenant {
     ) -> Result<Vec<Change>, TenantError> {
         let mut left = Vec::new();
         if let Some(plan) = run.options.applies() {
-            let filter = ChangeFilter { target: None, status: Some(ChangeStatus::Dropped) };
+            let filter = ChangeFilter::of(ChangeStatus::Dropped);
             let mut after = above;
             while left.len() < most {
-                let dropped = self.ledger.changes_of_run(plan, filter, after, PAGE).await?;
+                let dropped = self.ledger.changes_of_run(plan, &filter, after, PAGE).await?;
                 let Some(last) = dropped.last() else { break };
                 after = last.id;
                 left.extend(self.undecided(run, dropped).await?);
@@ -211,22 +211,22 @@ impl Tenant {
             left.truncate(most);
         }
         if left.len() < most {
-            let filter = ChangeFilter { target: None, status: Some(Self::left_status(run)) };
-            left.extend(self.ledger.changes_of_run(run.id, filter, above, most - left.len()).await?);
+            let filter = ChangeFilter::of(Self::left_status(run));
+            left.extend(self.ledger.changes_of_run(run.id, &filter, above, most - left.len()).await?);
         }
         Ok(left)
     }
 
     /// How many changes a run left out. Those that its plan dropped are read for that, by the page.
     pub(crate) async fn count_left_out(&self, run: &Run) -> Result<u64, TenantError> {
-        let counts = self.ledger.count_changes(run.id).await?;
-        let left = counts.iter().find(|(status, _)| *status == Self::left_status(run));
-        let mut total = left.map_or(0, |(_, count)| *count);
+        let left = ChangeFilter::of(Self::left_status(run));
+        let counts = self.ledger.count_changes(run.id, &left).await?;
+        let mut total = counts.iter().map(|count| count.changes).sum();
         let Some(plan) = run.options.applies() else { return Ok(total) };
-        let filter = ChangeFilter { target: None, status: Some(ChangeStatus::Dropped) };
+        let filter = ChangeFilter::of(ChangeStatus::Dropped);
         let mut after = 0;
         loop {
-            let dropped = self.ledger.changes_of_run(plan, filter, after, PAGE).await?;
+            let dropped = self.ledger.changes_of_run(plan, &filter, after, PAGE).await?;
             let Some(last) = dropped.last() else { return Ok(total) };
             after = last.id;
             total += self.undecided(run, dropped).await?.len() as u64;

@@ -15,6 +15,7 @@ mod differing;
 mod doctor;
 mod error;
 mod grant;
+mod history;
 mod integration;
 mod limit;
 mod notice;
@@ -26,18 +27,20 @@ mod remedies;
 mod run;
 mod status;
 mod tenant;
+mod title;
 mod waiting;
 
 #[cfg(test)]
 mod tests;
 
 pub use call::CallView;
-pub use change::{ChangeView, ChangedFieldView};
+pub use change::{ChangeQuery, ChangeTotal, ChangeView, ChangedFieldView};
 pub use conflict::{ClaimView, ConflictView, SettledView};
 pub use differing::{DifferingField, DifferingView};
 pub use doctor::CheckView;
 pub use error::{ErrorCode, ErrorView};
 pub use grant::{DifferenceView, GrantView, SecretPlaceView, UpgradeView};
+pub use history::{EditView, HistoryView, RecordHistory};
 pub use integration::{
     AddedIntegrationView, AddedSyncView, ChangedIntegrationView, IntegrationView, MappingView,
     RemovedIntegrationView,

@@ -1,13 +1,14 @@
 //! Runs: what one was asked, what it counted and what it wrote.
 
-use super::change::ChangeView;
+use super::change::{ChangeQuery, ChangeTotal, ChangeView};
 use super::page::{Cursor, Page, PageRequest};
 use super::reason::{CountedView, Names};
 use super::waiting::WaitingView;
 use crate::tenant::{LoggedLine, Tenant, TenantError};
 use entente_core::{Foreign, Side, Sides, Timestamp};
 use entente_sync::{
-    ChangeStatus, Counts, Message, ReasonCounts, Remedy, Run, RunId, RunKind, RunOptions, RunStatus,
+    ChangeFilter, ChangeStatus, Counts, Message, ReasonCounts, Remedy, Run, RunId, RunKind, RunOptions,
+    RunStatus,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -83,7 +84,9 @@ pub struct RunDetail {
     pub waiting: Option<WaitingView>,
     /// How many changes it has in which status; together they are the `total` of all changes.
     pub changes_by_status: BTreeMap<&'static str, u64>,
-    /// Its changes, in the order of the plan; of a run that applied or undid another one, those that it made, and of
+    /// How many changes do what in which exchange, and how they stand: of all, or of those that were asked for.
+    pub totals: Vec<ChangeTotal>,
+    /// Its changes, deletions first, the others in the order of the plan; of a run that applied or undid another one, those that it made, and of
     /// the dry run of an undo, those that it would make.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<Page<ChangeView>>,
@@ -200,12 +203,17 @@ impl Tenant {
     ///
     /// # Errors
     /// [`RerunError::NoRun`](crate::RerunError::NoRun), or where the database or the log cannot be read.
-    pub async fn show_run(&self, run: RunId, request: PageRequest) -> Result<RunDetail, TenantError> {
+    pub async fn show_run(
+        &self,
+        run: RunId,
+        query: &ChangeQuery,
+        request: PageRequest,
+    ) -> Result<RunDetail, TenantError> {
         let run = self.find_run(run).await?;
         let exchanges = exchanges_of(self, &run).await;
         let log = self.logged(&run, &exchanges).await?;
-        let changes = self.list_changes(&run, None, request).await?;
-        Ok(RunDetail { log: Some(log), changes: Some(changes), ..self.run_detail(&run).await? })
+        let changes = self.list_changes(&run, query, request).await?;
+        Ok(RunDetail { log: Some(log), changes: Some(changes), ..self.run_detail(&run, query).await? })
     }
 
     /// A run that has just ended, with what waits in its sync, of each kind the first `waiting`. With `changes` also
@@ -217,14 +225,15 @@ impl Tenant {
         &self,
         run: &Run,
         waiting: usize,
+        query: &ChangeQuery,
         changes: Option<PageRequest>,
     ) -> Result<RunDetail, TenantError> {
         let again = run.options.applies().or(run.options.undoes()).is_some();
-        let status = made(&run.options);
-        let mut detail = self.run_detail(run).await?;
+        let query = ChangeQuery { status: made(&run.options), ..query.clone() };
+        let mut detail = self.run_detail(run, &query).await?;
         detail.waiting = Some(self.show_waiting(&run.sync, waiting).await?);
         if let Some(request) = changes {
-            detail.changes = Some(self.list_changes(run, status, request).await?);
+            detail.changes = Some(self.list_changes(run, &query, request).await?);
             if again {
                 detail.left_out = Some(self.list_left_out(run, request).await?);
             }
@@ -232,12 +241,16 @@ impl Tenant {
         Ok(detail)
     }
 
-    async fn run_detail(&self, run: &Run) -> Result<RunDetail, TenantError> {
-        let counts = self.ledger().count_changes(run.id).await?;
+    async fn run_detail(&self, run: &Run, query: &ChangeQuery) -> Result<RunDetail, TenantError> {
+        let mut by_status: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for count in self.ledger().count_changes(run.id, &ChangeFilter::default()).await? {
+            *by_status.entry(count.status.word()).or_default() += count.changes;
+        }
         Ok(RunDetail {
             run: RunView::of(run, &exchanges_of(self, run).await),
             waiting: None,
-            changes_by_status: counts.into_iter().map(|(status, count)| (status.word(), count)).collect(),
+            changes_by_status: by_status,
+            totals: self.total_changes(run, query).await?,
             changes: None,
             left_out: None,
             log: None,

@@ -203,7 +203,8 @@ async fn changes_come_by_the_page_and_add_up() {
         pairs.iter().enumerate().map(|(n, pair)| world.change(run.id, pair.id, "Lund", status(n))).collect();
     world.save(Some(&run), &mut [], &mut changes).await;
 
-    let list = async |request| world.tenant.list_changes(&run, None, request).await.unwrap();
+    let list =
+        async |request| world.tenant.list_changes(&run, &ChangeQuery::default(), request).await.unwrap();
     let (rows, sizes) = all(50, list).await;
     assert_eq!(sizes, [50, 50, 20]);
     let records: Vec<String> = rows.iter().map(|row| row.record.as_ref().unwrap().to_string()).collect();
@@ -212,13 +213,56 @@ async fn changes_come_by_the_page_and_add_up() {
     assert_eq!(rows[0].source.as_ref().unwrap().to_string(), "contact:1");
     assert_eq!(rows[0].fields[0].field, "town", "fields are called as where they are written");
 
-    let failed =
-        async |request| world.tenant.list_changes(&run, Some(ChangeStatus::Failed), request).await.unwrap();
+    let only_failed: ChangeQuery = "status=failed".parse().unwrap();
+    let failed = async |request| world.tenant.list_changes(&run, &only_failed, request).await.unwrap();
     assert_eq!(all(39, failed).await.1, [39, 1]);
-    let detail = world.tenant.show_run(run.id, PageRequest::first(7)).await.unwrap();
+    let detail = world.tenant.show_run(run.id, &ChangeQuery::default(), PageRequest::first(7)).await.unwrap();
     assert_eq!(detail.changes_by_status, BTreeMap::from([("done", 80), ("failed", 40)]));
     let changes = detail.changes.unwrap();
     assert_eq!((changes.rows.len(), changes.total), (7, Some(120)));
+}
+
+#[tokio::test]
+async fn o_deletions_come_first_and_a_filter_counts_what_it_shows() {
+    let world = world().await;
+    let run = world.run().await;
+    let mut pairs: Vec<Pair> =
+        (1..=20).map(|n| world.pair(&n.to_string(), &format!("p{n}"), Status::Ok, None)).collect();
+    world.save(None, &mut pairs, &mut []).await;
+    let mut changes: Vec<Change> =
+        pairs.iter().map(|pair| world.change(run.id, pair.id, "Lund", ChangeStatus::Planned)).collect();
+    for change in changes.iter_mut().skip(1).step_by(3) {
+        change.action = Action::Delete(change.record().unwrap().to_owned());
+    }
+    world.save(Some(&run), &mut [], &mut changes).await;
+    let (tenant, run) = (&world.tenant, &run);
+    let list = async |query: &str, most: usize| {
+        let query: ChangeQuery =
+            if query.is_empty() { ChangeQuery::default() } else { query.parse().unwrap() };
+        let read = async |request| tenant.list_changes(run, &query, request).await.unwrap();
+        let totals = tenant.total_changes(run, &query).await.unwrap();
+        let rows = all(most, read).await.0;
+        assert_eq!(totals.iter().map(|total| total.changes).sum::<u64>(), rows.len() as u64);
+        rows.into_iter().map(|row| (row.action, row.record.unwrap().id)).collect::<Vec<_>>()
+    };
+    let ids = |numbers: &[u32], action| numbers.iter().map(|n| (action, format!("p{n}"))).collect::<Vec<_>>();
+    let deleted = ids(&[2, 5, 8, 11, 14, 17, 20], "delete");
+    let others = ids(&[1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16, 18, 19], "update");
+    for most in [1, 3, 7, 8, 50] {
+        assert_eq!(list("", most).await, [deleted.clone(), others.clone()].concat(), "{most}");
+    }
+    assert_eq!(list("action=delete", 3).await, deleted);
+    assert_eq!(list("action=update,object=contact", 3).await, others);
+    assert_eq!(list("object=deal", 3).await, []);
+    assert_eq!(list("record=HelloWorld/person:p5", 3).await, ids(&[5], "delete"));
+    assert_eq!(list("record=contact:6", 3).await, ids(&[6], "update"));
+    for (wrong, why) in [
+        ("colour=red", "'colour=red' is no filter; write object=NAME"),
+        ("action=move", "'move' is no action; there is: create, update, delete"),
+        ("record=nobody", "'nobody' names no record"),
+    ] {
+        assert!(wrong.parse::<ChangeQuery>().unwrap_err().starts_with(why), "{wrong}");
+    }
 }
 
 #[tokio::test]
@@ -373,10 +417,13 @@ async fn examples() -> Examples {
     examples.add("record show", &record);
     let remote: RecordName = "HelloWorld/person:p2".parse().unwrap();
     examples.add("record show HelloWorld/person:p2", &tenant.show_known_record(&remote).await.unwrap());
+    let contact: RecordName = "contact:1".parse().unwrap();
+    let history = tenant.show_history(&contact, Some("city"), first).await.unwrap();
+    examples.add("record history contact:1", &history);
     examples.add("status", &tenant.status(None).await.unwrap());
     examples.add("run list", &tenant.list_runs(None, first).await.unwrap());
-    examples.add("run show", &tenant.show_run(run.id, first).await.unwrap());
-    examples.add("sync", &tenant.show_ended(&run, 1, None).await.unwrap());
+    examples.add("run show", &tenant.show_run(run.id, &ChangeQuery::default(), first).await.unwrap());
+    examples.add("sync", &tenant.show_ended(&run, 1, &ChangeQuery::default(), None).await.unwrap());
     examples.add("conflict list", &tenant.list_conflicts(None, first).await.unwrap());
     let settled = SettledView {
         conflict: 1,

@@ -6,7 +6,7 @@ use super::remedies::of_pair;
 use crate::config::HUB;
 use crate::tenant::{RecordName, Tenant, TenantError};
 use entente_core::{Sides, Timestamp, Value};
-use entente_sync::{ConflictFilter, MappingId, PairLine, Remedy, Status, SyncDefinition};
+use entente_sync::{ConflictFilter, MappingId, PairId, PairLine, Remedy, Status, SyncDefinition};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -32,6 +32,9 @@ pub struct WaitingItem {
     pub status: &'static str,
     /// The records of the pair: those that there are, left first.
     pub records: Vec<RecordName>,
+    /// What people call them, where their fields tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// The number of the conflict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict: Option<i64>,
@@ -58,6 +61,9 @@ pub struct WaitingRecord {
     pub status: &'static str,
     /// The records of the pair: those that there are, left first.
     pub records: Vec<RecordName>,
+    /// What people call them, where their fields tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// Why it waits.
     #[serde(flatten)]
     pub reason: Option<ReasonView>,
@@ -86,12 +92,15 @@ impl Tenant {
                 Status::Held => &mut waiting.held,
                 _ => &mut waiting.failed,
             } += count;
+            let pairs: Vec<PairId> = lines.iter().map(|line| line.id).collect();
+            let mut titles = self.titles(&[&definition], &pairs).await?;
             waiting.list.extend(lines.into_iter().map(|line| {
                 let records = RecordName::of_pair(&definition.exchanges, &line.objects, &line.ids);
                 WaitingItem {
                     status: status.word(),
                     remedies: of_pair(sync, status, line.reason.as_ref(), &records),
                     records,
+                    title: titles.remove(&line.id),
                     conflict: None,
                     field: None,
                     values: None,
@@ -107,11 +116,15 @@ impl Tenant {
             return Ok(waiting);
         }
         let hub = definition.exchanges.iter().any(|exchange| exchange == HUB);
-        for open in self.ledger().open_conflicts(which, 0, most).await? {
+        let open = self.ledger().open_conflicts(which, 0, most).await?;
+        let pairs: Vec<PairId> = open.iter().map(|open| open.conflict.pair).collect();
+        let titles = self.titles(&[&definition], &pairs).await?;
+        for open in open {
             let times = Sides::new(open.conflict.left.time, open.conflict.right.time);
             waiting.list.push(WaitingItem {
                 status: "conflict",
                 records: RecordName::of_pair(&definition.exchanges, &open.objects, &open.ids),
+                title: titles.get(&open.conflict.pair).cloned(),
                 conflict: Some(open.id),
                 field: Some(open.fields.left),
                 reason: Some(names.field_view(&open.conflict.reason, times)),
@@ -164,6 +177,8 @@ impl Tenant {
         let (lines, total) =
             self.pairs_that_wait(status, &mappings, request.above(), request.to_read()).await?;
         let page = Page::of(lines, request, |line| line.id, Some(total));
+        let pairs: Vec<PairId> = page.rows.iter().map(|line| line.id).collect();
+        let titles = self.titles(&definitions.iter().collect::<Vec<_>>(), &pairs).await?;
         let view = |line: &PairLine| {
             let definition = owners.get(&line.mapping)?;
             let records = RecordName::of_pair(&definition.exchanges, &line.objects, &line.ids);
@@ -172,6 +187,7 @@ impl Tenant {
                 status: status.word(),
                 remedies: of_pair(&definition.name, status, line.reason.as_ref(), &records),
                 records,
+                title: titles.get(&line.id).cloned(),
                 reason: line.reason.as_ref().map(|reason| Names(&definition.exchanges).view(reason)),
                 attempts: line.attempts,
                 due: line.due,

@@ -5,17 +5,15 @@ use super::codec::{decode_fields, decode_reason, encode_fields, reason_columns};
 use super::progress::side_number;
 use crate::store::StoreError;
 use entente_core::Timestamp;
-use entente_sync::{Action, Change, ChangeStatus, Code, MappingId, PairId, RunId, Side};
+use entente_sync::{
+    Action, Change, ChangeCount, ChangeFilter, ChangeStatus, Code, Deed, MappingId, PairId, RunId, Side,
+};
 use rusqlite::{Connection, Row, ToSql, params};
 
 const COLUMNS: &str = "id, key, run, mapping, pair, target, action, record, fields, status, reason, ticket, sent, settled, reason_data";
 
 const fn action_of(action: &Action) -> &'static str {
-    match action {
-        Action::Create => "create",
-        Action::Update(_) => "update",
-        Action::Delete(_) => "delete",
-    }
+    deed_word(action.deed())
 }
 
 /// Whether the partial index `change_open` covers this status; the index definition names the same statuses.
@@ -31,16 +29,11 @@ const fn is_open(status: ChangeStatus) -> bool {
 }
 
 fn from_row(row: &Row<'_>) -> Result<Change, StoreError> {
-    let corrupt = |what: &str, why: String| StoreError::Corrupt { what: format!("{what} of a change"), why };
     let moment = |column: usize| {
         Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros))
     };
     let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
-    let target = match row.get(5)? {
-        0 => Side::Left,
-        1 => Side::Right,
-        other => return Err(corrupt("side", format!("{other} is none"))),
-    };
+    let target = side_of(row.get(5)?)?;
     let (action, record): (String, Option<String>) = (row.get(6)?, row.get(7)?);
     let (action, made) = match (action.as_str(), record) {
         ("create", made) => (Action::Create, made),
@@ -102,18 +95,94 @@ pub(super) fn of_run(
     select(connection, &rest, &[&run, &mapping, &side_number(target), &after, &limit])
 }
 
-/// The number of changes of a run, by status.
-pub(super) fn count(connection: &Connection, run: RunId) -> Result<Vec<(ChangeStatus, u64)>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT status, count(*) FROM change INDEXED BY change_run WHERE run = ?1 GROUP BY status ORDER BY status",
-    )?;
-    let mut rows = statement.query([run])?;
+/// The conditions of a filter, whose values are parameters 2 to 7.
+const FILTER: &str = "run = ?1 AND (?2 IS NULL OR target = ?2) AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR action = ?4)
+     AND (?5 IS NULL OR (action = 'delete') = ?5) AND (?6 IS NULL OR mapping IN (SELECT value FROM json_each(?6)))
+     AND (?7 IS NULL OR pair IN (SELECT value FROM json_each(?7)))";
+
+/// The values of a filter.
+fn filter_values(run: RunId, filter: &ChangeFilter) -> [Box<dyn ToSql>; 7] {
+    let numbers =
+        |numbers: &Option<Vec<i64>>| numbers.as_ref().map(|numbers| serde_json::json!(numbers).to_string());
+    [
+        Box::new(run),
+        Box::new(filter.target.map(side_number)),
+        Box::new(filter.status.map(ChangeStatus::word)),
+        Box::new(filter.deed.map(deed_word)),
+        Box::new(filter.deletes),
+        Box::new(numbers(&filter.mappings)),
+        Box::new(numbers(&filter.pairs)),
+    ]
+}
+
+/// The SQL of a page of the changes of a run that a filter matches.
+pub(super) fn filtered_sql() -> String {
+    format!("INDEXED BY change_run WHERE {FILTER} AND id > ?8 ORDER BY id LIMIT ?9")
+}
+
+/// Changes of a run that a filter matches.
+pub(super) fn filtered(
+    connection: &Connection,
+    run: RunId,
+    filter: &ChangeFilter,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Change>, StoreError> {
+    let rest = filtered_sql();
+    let values = filter_values(run, filter);
+    let mut values: Vec<&dyn ToSql> = values.iter().map(|value| &**value as &dyn ToSql).collect();
+    values.extend([&after as &dyn ToSql, &limit]);
+    select(connection, &rest, &values)
+}
+
+/// The number of changes of a run that a filter matches, by side, deed and status.
+pub(super) fn count(
+    connection: &Connection,
+    run: RunId,
+    filter: &ChangeFilter,
+) -> Result<Vec<ChangeCount>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT target, action, status, count(*) FROM change INDEXED BY change_run WHERE {FILTER} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ))?;
+    let values = filter_values(run, filter);
+    let mut rows =
+        statement.query(rusqlite::params_from_iter(values.iter().map(|value| &**value as &dyn ToSql)))?;
     let mut counts = Vec::new();
     while let Some(row) = rows.next()? {
-        let (status, changes): (String, i64) = (row.get(0)?, row.get(1)?);
-        counts.push((status_of(&status)?, changes.unsigned_abs()));
+        let (deed, status): (String, String) = (row.get(1)?, row.get(2)?);
+        counts.push(ChangeCount {
+            target: side_of(row.get(0)?)?,
+            deed: deed_of(&deed)?,
+            status: status_of(&status)?,
+            changes: row.get::<_, i64>(3)?.unsigned_abs(),
+        });
     }
     Ok(counts)
+}
+
+const fn deed_word(deed: Deed) -> &'static str {
+    match deed {
+        Deed::Create => "create",
+        Deed::Update => "update",
+        Deed::Delete => "delete",
+    }
+}
+
+fn deed_of(word: &str) -> Result<Deed, StoreError> {
+    let deed = [Deed::Create, Deed::Update, Deed::Delete].into_iter().find(|deed| deed_word(*deed) == word);
+    deed.ok_or_else(|| corrupt("action", format!("'{word}' is none")))
+}
+
+fn side_of(number: i64) -> Result<Side, StoreError> {
+    match number {
+        0 => Ok(Side::Left),
+        1 => Ok(Side::Right),
+        other => Err(corrupt("side", format!("{other} is none"))),
+    }
+}
+
+fn corrupt(what: &str, why: String) -> StoreError {
+    StoreError::Corrupt { what: format!("{what} of a change"), why }
 }
 
 fn status_of(word: &str) -> Result<ChangeStatus, StoreError> {

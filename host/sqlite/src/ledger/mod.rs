@@ -304,7 +304,7 @@ impl Ledger for SqliteLedger {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError> {
-        self.changes_of_run(run, ChangeFilter { target: None, status: Some(status) }, after, limit).await
+        self.changes_of_run(run, &ChangeFilter::of(status), after, limit).await
     }
 
     async fn weight(&self, run: RunId, mapping: MappingId, target: Side) -> Result<Weight, LedgerError> {

@@ -2,14 +2,13 @@
 //! SQLite.
 
 use super::codec::decode_reason;
-use super::progress::side_number;
 use super::write_error::failed;
 use super::{SqliteLedger, changes, conflicts, counterparts, lease, mappings, operator, pairs, rows, runs};
 use crate::store::StoreError;
 use async_trait::async_trait;
 use entente_core::Timestamp;
 use entente_sync::{
-    Change, ChangeFilter, ChangeStatus, Choice, ConflictCount, ConflictFilter, Counted, Counterpart, Lease,
+    Change, ChangeCount, ChangeFilter, Choice, ConflictCount, ConflictFilter, Counted, Counterpart, Lease,
     LedgerError, MappingId, MappingRow, NotLinked, OpenConflict, OperatorLedger, Pair, PairCount, PairId,
     PairLine, Reason, Run, RunId, Side, Sides, SlotRow, Status,
 };
@@ -97,22 +96,23 @@ impl OperatorLedger for SqliteLedger {
     async fn changes_of_run(
         &self,
         run: RunId,
-        filter: ChangeFilter,
+        filter: &ChangeFilter,
         after: i64,
         limit: usize,
     ) -> Result<Vec<Change>, LedgerError> {
-        let (target, status) = (filter.target.map(side_number), filter.status.map(ChangeStatus::word));
         self.store
-            .read(|connection| {
-                changes::select(connection, CHANGES, &[&run, &target, &status, &after, &rows(limit)])
-            })
+            .read(|connection| changes::filtered(connection, run, filter, after, rows(limit)))
             .await
             .map_err(failed("read the changes of a run"))
     }
 
-    async fn count_changes(&self, run: RunId) -> Result<Vec<(ChangeStatus, u64)>, LedgerError> {
+    async fn count_changes(
+        &self,
+        run: RunId,
+        filter: &ChangeFilter,
+    ) -> Result<Vec<ChangeCount>, LedgerError> {
         self.store
-            .read(|connection| changes::count(connection, run))
+            .read(|connection| changes::count(connection, run, filter))
             .await
             .map_err(failed("count the changes of a run"))
     }
@@ -230,11 +230,6 @@ impl OperatorLedger for SqliteLedger {
         self.store.read(|connection| mappings::slots(connection, mapping)).await.map_err(failed("list slots"))
     }
 }
-
-/// The SQL of a page of a run's changes, by side and status or of all.
-pub(super) const CHANGES: &str =
-    "INDEXED BY change_run WHERE run = ?1 AND (?2 IS NULL OR target = ?2) AND (?3 IS NULL OR status = ?3) AND id > ?4
-     ORDER BY id LIMIT ?5";
 
 /// The pairs with one reason code: their number, and data of some of them.
 #[derive(Default)]

@@ -120,7 +120,7 @@ impl<'w> End<'w> {
         let mut changes = Vec::new();
         let runs = ledger.runs(None, None, ALL).await?;
         for run in &runs {
-            changes.extend(ledger.changes_of_run(run.id, ChangeFilter::default(), 0, ALL).await?);
+            changes.extend(ledger.changes_of_run(run.id, &ChangeFilter::default(), 0, ALL).await?);
         }
         Ok(Self { world, records, pairs, conflicts, runs, changes, listed: false })
     }

@@ -38,7 +38,7 @@ pub(crate) fn ledger_state(world: &World) -> Result<LedgerState> {
         let conflicts = open.iter().map(|open| format!("{open:?}")).collect();
         let mut changes = Vec::new();
         for run in ledger.runs(None, None, ALL).await? {
-            let of_run = ledger.changes_of_run(run.id, ChangeFilter::default(), 0, ALL).await?;
+            let of_run = ledger.changes_of_run(run.id, &ChangeFilter::default(), 0, ALL).await?;
             changes.push((run.id, of_run));
         }
         Ok(LedgerState { pairs, conflicts, changes })

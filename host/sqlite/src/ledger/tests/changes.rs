@@ -124,14 +124,14 @@ async fn changes_are_found_by_run_side_and_status() {
             world.ledger.open_changes(&[other], status, 0, 100).await.unwrap(),
             expected(&|c| c.status == status && c.mapping == other)
         );
-        let filter = ChangeFilter { target: Some(Side::Left), status: Some(status) };
-        let of_run = world.ledger.changes_of_run(old, filter, 0, 100).await.unwrap();
+        let filter = ChangeFilter { target: Some(Side::Left), ..ChangeFilter::of(status) };
+        let of_run = world.ledger.changes_of_run(old, &filter, 0, 100).await.unwrap();
         assert_eq!(of_run, expected(&|c| c.run == old && c.status == status && c.target == Side::Left));
     }
-    let of_run = world.ledger.changes_of_run(run, ChangeFilter::default(), 0, 1000).await.unwrap();
+    let of_run = world.ledger.changes_of_run(run, &ChangeFilter::default(), 0, 1000).await.unwrap();
     assert_eq!(of_run, expected(&|c| c.run == run));
     assert_eq!(
-        world.ledger.changes_of_run(run, ChangeFilter::default(), of_run[2].id, 2).await.unwrap(),
+        world.ledger.changes_of_run(run, &ChangeFilter::default(), of_run[2].id, 2).await.unwrap(),
         of_run[3..5]
     );
 
@@ -154,7 +154,7 @@ async fn plans_are_dropped_and_nothing_else() {
     let mut unit = world.unit().await;
     unit.drop_plans(&[1, 77], at(9)).await.unwrap();
     unit.commit().await.unwrap();
-    let now = world.ledger.changes_of_run(run, ChangeFilter::default(), 0, 100).await.unwrap();
+    let now = world.ledger.changes_of_run(run, &ChangeFilter::default(), 0, 100).await.unwrap();
     for (before, after) in changes.iter().zip(&now) {
         if before.pair == 1
             && matches!(before.status, ChangeStatus::Planned | ChangeStatus::Withheld | ChangeStatus::Retry)

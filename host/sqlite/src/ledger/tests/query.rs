@@ -1,7 +1,7 @@
 //! Operator queries: results, cost of a page, and use of indexes.
 
 use super::*;
-use crate::ledger::{conflicts as open_conflicts, query as queries, runs};
+use crate::ledger::{changes, conflicts as open_conflicts, query as queries, runs};
 
 #[tokio::test]
 async fn runs_are_listed_newest_first() {
@@ -168,11 +168,11 @@ async fn a_page_reads_what_it_shows() {
         (
             format!(
                 "SELECT * FROM change {}",
-                queries::CHANGES
-                    .replace("?2", "NULL")
-                    .replace("?3", "NULL")
-                    .replace("?4", "?2")
-                    .replace("?5", "?3")
+                ["?2", "?3", "?4", "?5", "?6", "?7"]
+                    .iter()
+                    .fold(changes::filtered_sql(), |sql, value| sql.replace(value, "NULL"))
+                    .replace("?8", "?2")
+                    .replace("?9", "?3")
             ),
             vec![1, 7, 50],
             "change_run (run=? AND rowid>?)",
@@ -220,9 +220,25 @@ async fn a_page_reads_what_it_shows() {
 async fn counts_add_up() {
     let world = world().await;
     fill(&world, 1, 100).await;
-    let changes = world.ledger.count_changes(1).await.unwrap();
-    assert_eq!(changes, [(ChangeStatus::Done, 100)]);
-    assert_eq!(world.ledger.count_changes(2).await.unwrap(), []);
+    let all = ChangeFilter::default();
+    let made =
+        ChangeCount { target: Side::Right, deed: Deed::Create, status: ChangeStatus::Done, changes: 100 };
+    assert_eq!(world.ledger.count_changes(1, &all).await.unwrap(), [made]);
+    assert_eq!(world.ledger.count_changes(2, &all).await.unwrap(), []);
+    // What a filter counts is what it lists.
+    for (filter, changes) in [
+        (ChangeFilter { deed: Some(Deed::Delete), ..ChangeFilter::default() }, 0),
+        (ChangeFilter { deletes: Some(false), ..ChangeFilter::default() }, 100),
+        (ChangeFilter { mappings: Some(vec![world.mapping + 1]), ..ChangeFilter::default() }, 0),
+        (ChangeFilter { mappings: Some(vec![world.mapping]), ..ChangeFilter::default() }, 100),
+        (ChangeFilter { pairs: Some(vec![3, 50, 1000]), ..ChangeFilter::of(ChangeStatus::Done) }, 2),
+        (ChangeFilter { target: Some(Side::Left), ..ChangeFilter::default() }, 0),
+    ] {
+        let counts = world.ledger.count_changes(1, &filter).await.unwrap();
+        assert_eq!(counts.iter().map(|count| count.changes).sum::<u64>(), changes, "{filter:?}");
+        let listed = world.ledger.changes_of_run(1, &filter, 0, 1000).await.unwrap();
+        assert_eq!(listed.len() as u64, changes, "{filter:?}");
+    }
     let listed = world.ledger.open_conflicts(ConflictFilter::All, 0, 100).await.unwrap();
     let counted = |counts: Vec<ConflictCount>| counts.iter().map(|count| count.conflicts).sum::<u64>();
     for filter in [ConflictFilter::All, ConflictFilter::Mappings(&[world.mapping])] {

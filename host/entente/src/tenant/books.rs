@@ -671,7 +671,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::print_stdout, reason = "a test says what it leaves out")]
     fn x8_on_a_full_disk_calls_under_way_are_written_down_and_no_other_leaves() {
         let folder = tempfile::tempdir().unwrap();
         let Some(disk) = SmallDisk::mount(folder.path()) else {

@@ -114,6 +114,10 @@ fn o_plans_and_histories_are_read_by_name_and_field() {
         .well()
         .says(&["no change of the plan is of these"]);
     world
+        .run(&["run", "show", &number, "--filter", "action=delete"])
+        .well()
+        .says(&["no change of it is of these"]);
+    world
         .run(&["sync", "HelloWorld"])
         .well()
         .says(&["Done: 0 created, 1 changed (1 in HelloWorld), 0 deleted"]);
@@ -126,6 +130,9 @@ fn o_plans_and_histories_are_read_by_name_and_field() {
     assert!(!history.stdout.contains("email"), "{history}");
     let remote = world.run(&["record", "history", &format!("HelloWorld/person:{person}")]).well();
     let _ = remote.says(&["Umeå → Ulm", "+ HelloWorld/person:", "ada@ek.example"]);
+    world
+        .run(&["record", "history", &format!("contact:{contact}"), "--field", "shoe"])
+        .fails(1, &["contact has no field 'shoe'; it has"]);
     world.run(&["record", "history", "contact:999"]).fails(1, &["999"]);
     world.run(&["record", "history", "HelloWorld/person:none"]).fails(1, &["no sync knows"]);
 }

@@ -58,6 +58,10 @@ fn standing(change: &ChangeView) -> Option<String> {
     if plain.iter().any(|status| change.status == status.word()) {
         return None;
     }
+    // What a later run did with a plan says all.
+    if let Some(reason) = change.reason.as_ref().filter(|reason| reason.code == "executed-by") {
+        return Some(reason.reason.clone());
+    }
     let why = change.reason.as_ref().map(|reason| format!(": {}", reason.reason));
     Some(format!("{}{}", change.status, why.unwrap_or_default()))
 }
@@ -183,7 +187,12 @@ pub(super) fn totals(totals: &[ChangeTotal], planned: bool) -> String {
     for total in totals.iter().filter(stands_so) {
         *others.entry(total.status).or_default() += total.changes;
     }
-    let others: Vec<String> = others.iter().map(|(status, changes)| format!("{changes} {status}")).collect();
+    let word = |status: &str| match status == ChangeStatus::Dropped.word() {
+        true => "executed or overtaken".to_owned(),
+        false => status.to_owned(),
+    };
+    let others: Vec<String> =
+        others.iter().map(|(status, changes)| format!("{changes} {}", word(status))).collect();
     let otherwise = match (others.is_empty(), planned) {
         (true, _) => String::new(),
         (false, true) => format!("; by now {}", others.join(", ")),
@@ -260,7 +269,7 @@ mod tests {
             city   (blank)
         ~ contact:12 «Jane Doe»
             phone  (blank) → +47 1  (newer in HelloWorld: 12 May 2020 10:02; the hub: 3 Apr 2020)
-        ~ contact:12 «Jane Doe» (dropped: executed by run 2)
+        ~ contact:12 «Jane Doe» (executed by run 2)
             city  (not known) → Ulm  (only HelloWorld has changed)
         ");
         let narrow = fields_within(&page.rows[2], Some(60));
@@ -282,7 +291,7 @@ mod tests {
             total("hub", "update", "dropped", 7),
             total("hub", "update", "withheld", 3),
         ];
-        insta::assert_snapshot!(totals(&all, true), @"282 to create (140 in HelloWorld, 142 in the hub), 47 to change (47 in the hub), 0 to delete; by now 7 dropped, 3 withheld");
+        insta::assert_snapshot!(totals(&all, true), @"282 to create (140 in HelloWorld, 142 in the hub), 47 to change (47 in the hub), 0 to delete; by now 7 executed or overtaken, 3 withheld");
         let done = [total("hub", "create", "done", 1), total("hub", "delete", "failed", 2)];
         insta::assert_snapshot!(totals(&done, false), @"1 created (1 in the hub), 0 changed, 0 deleted; and 2 failed");
     }

@@ -6,6 +6,7 @@ use super::paging::go_on;
 use super::remedy;
 use entente::view::{HistoryView, KnownRecordView, PairView, RecordDetail, RecordHistory, UnsettledView};
 use entente::{RecordName, Tenant};
+use entente_core::Timestamp;
 use entente_sqlite::Origin;
 
 /// Shows a record of another system, as far as syncs know it.
@@ -71,22 +72,26 @@ fn record_table(detail: &RecordDetail) -> String {
 
 /// What happened to a record, the newest first.
 pub(super) fn history_text(history: &RecordHistory) -> String {
-    let mut lines = Vec::new();
+    let mut told: Vec<(Option<Timestamp>, String)> = Vec::new();
     for edit in &history.edits {
         let who = match edit.origin {
             Origin::Import => "an import set",
             _ => "set by hand:",
         };
         let at = edit.at.map_or_else(|| "at a time that is not known".to_owned(), |at| at.to_string());
-        lines.push(format!("{at}  {who} {} = {}", edit.field, cell(&edit.value.to_string(), 200)));
+        let value = cell(&edit.value.to_string(), 200);
+        told.push((edit.at, format!("{at}  {who} {} = {value}", edit.field)));
     }
     for HistoryView { run, sync, at, change } in &history.changes.rows {
-        lines.push(format!("{at}  run {run} of {sync}: {}", head(change)));
-        lines.extend(fields(change));
+        let lines =
+            [format!("{at}  run {run} of {sync}: {}", head(change))].into_iter().chain(fields(change));
+        told.push((Some(*at), lines.collect::<Vec<_>>().join("\n")));
     }
-    if lines.is_empty() {
+    if told.is_empty() {
         return format!("no sync has written to {}", history.record);
     }
+    told.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    let lines: Vec<String> = told.into_iter().map(|(_, text)| text).collect();
     format!("{}{}", lines.join("\n"), go_on(&history.changes))
 }
 

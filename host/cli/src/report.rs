@@ -131,11 +131,16 @@ fn plan_text(detail: &RunDetail, failed: bool) -> String {
         0 => String::new(),
         waiting => format!(", {waiting} wait for you"),
     };
+    let (shown, all) = (changes.total.unwrap_or_default(), detail.changes_by_status.values().sum::<u64>());
+    // What is applied is the plan, not what is shown of it.
+    let (count, of) = match shown == all {
+        true => (format!("{all} changes"), ""),
+        false => (format!("{shown} of {all} changes are of these, and all are applied"), " (of these)"),
+    };
     format!(
-        "{}\n{table}\nplan of run {}: {} changes, nothing was written{next}\nPlan: {}{waits_for}",
+        "{}\n{table}\nplan of run {}: {count}, nothing was written{next}\nPlan{of}: {}{waits_for}",
         changes_text(changes),
         run.run,
-        changes.total.unwrap_or_default(),
         totals(&detail.totals, true)
     )
 }

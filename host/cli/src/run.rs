@@ -155,6 +155,9 @@ fn detail_text(detail: &RunDetail, log: bool) -> String {
                 go_on(changes)
             )
         }
-        None => format!("{head}\n{counts}{error}\nit wrote nothing{lines}"),
+        None if detail.changes_by_status.is_empty() => {
+            format!("{head}\n{counts}{error}\nit wrote nothing{lines}")
+        }
+        None => format!("{head}\n{counts}{error}\nno change of it is of these{lines}"),
     }
 }

@@ -5,9 +5,10 @@ use super::page::{Cursor, Page, PageRequest};
 use crate::config::HUB;
 use crate::tenant::{RecordName, Tenant, TenantError};
 use entente_core::{Side, Timestamp, Value};
-use entente_sqlite::Origin;
+use entente_sqlite::{HubError, Origin};
 use entente_sync::{Change, ChangeStatus, Pair, RunId, SyncDefinition};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// The history of a record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -90,6 +91,9 @@ impl Tenant {
         if known.is_empty() && record.exchange != HUB {
             return Err(TenantError::NoPair(record.to_string()));
         }
+        if let Some(field) = field {
+            self.check_field(record, field, &known).await?;
+        }
         let mut rows = Vec::new();
         for (definition, pair) in &known {
             rows.extend(self.history_of(definition, pair, field, request).await?);
@@ -98,6 +102,32 @@ impl Tenant {
         let page = Page::of(rows, request, |(number, _)| *number, None);
         let shown: Vec<HistoryView> = page.rows.iter().map(|(_, view)| view.clone()).collect();
         Ok(RecordHistory { record: record.clone(), edits, changes: page.with_rows(shown) })
+    }
+
+    /// Refuses the name of a field that neither the hub nor a sync of the record has.
+    async fn check_field(
+        &self,
+        record: &RecordName,
+        field: &str,
+        known: &[(SyncDefinition, Pair)],
+    ) -> Result<(), TenantError> {
+        let mut names = BTreeSet::new();
+        if record.exchange == HUB {
+            let found = self.hub().get(&record.object, &record.id).await?;
+            names.extend(found.fields.into_iter().map(|field| field.name));
+        }
+        for (_, pair) in known {
+            let slots = self.ledger().slots(pair.mapping).await?;
+            names.extend(slots.into_iter().flat_map(|row| row.fields.into_array()));
+        }
+        match names.contains(field) {
+            true => Ok(()),
+            false => Err(TenantError::Hub(HubError::UnknownField {
+                object: record.object.clone(),
+                name: field.to_owned(),
+                known: names.into_iter().collect::<Vec<_>>().join(", "),
+            })),
+        }
     }
 
     /// What a person or an import has set of a record of the hub.

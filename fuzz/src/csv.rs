@@ -3,7 +3,8 @@
 
 use entente_core::Timestamp;
 use entente_sqlite::{
-    CsvError, Empty, ExportOptions, Hub, ImportKey, ImportOptions, Store, export_csv, import_csv,
+    BadCells, CsvError, Empty, ExportOptions, Hub, ImportKey, ImportOptions, Store, export_csv, import_csv,
+    import_with_refused,
 };
 use entente_sync::Clock;
 use std::sync::Arc;
@@ -11,6 +12,11 @@ use std::time::Duration;
 
 /// It stands still.
 struct Stopped;
+
+/// A hub of its own, in memory.
+pub(super) fn hub() -> Hub {
+    Hub::new(Store::in_memory().expect("a database"), Arc::new(Stopped))
+}
 
 #[async_trait::async_trait]
 impl Clock for Stopped {
@@ -29,16 +35,26 @@ fn options(how: u8) -> ImportOptions {
     options.delimiter = (how & 16 != 0).then_some(';');
     options.encoding = (how & 32 != 0).then(|| "windows-1252".to_owned());
     options.batch = if how & 64 == 0 { 500 } else { 2 };
+    if how & 128 != 0 {
+        options.bad_cells = BadCells::LeaveOut;
+        options.or_key = vec![vec!["phone".to_owned()]];
+    }
     options.listed = 5;
     options
 }
 
 async fn look(how: u8, file: &[u8]) {
-    let hub = Hub::new(Store::in_memory().expect("a database"), Arc::new(Stopped));
+    let hub = hub();
     let options = options(how);
-    let report = match import_csv(&hub, file, &options, &mut |_, _| {}).await {
+    let mut refused = Vec::new();
+    let report = match import_with_refused(&hub, file, &options, Some(&mut refused), &mut |_, _| {}).await {
         Ok(report) => report,
-        Err(error @ (CsvError::Hub(_) | CsvError::Read { .. } | CsvError::Write(_))) => panic!("{error}"),
+        Err(
+            error
+            @ (CsvError::Hub(_) | CsvError::Stopped { .. } | CsvError::Read { .. } | CsvError::Write(_)),
+        ) => {
+            panic!("{error}")
+        }
         Err(_) => return,
     };
     let lines = String::from_utf8_lossy(file).matches(['\n', '\r']).count() as u64 + 1;
@@ -49,6 +65,7 @@ async fn look(how: u8, file: &[u8]) {
         report.bad.iter().all(|bad| (1..=lines).contains(&bad.line) && bad.value.as_data().len() < 1000),
         "{report:?}"
     );
+    assert!(std::str::from_utf8(&refused).is_ok() && !refused.is_empty());
     let mut written = Vec::new();
     let export = ExportOptions { id: true, ..ExportOptions::new(options.object.as_str()) };
     let exported = export_csv(&hub, &mut written, &export).await.expect("it can be exported");

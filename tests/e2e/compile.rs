@@ -70,7 +70,7 @@ fn x12_the_process_has_no_core_dumps_no_new_privileges_and_no_debugger() {
     assert_eq!(owner, 0, "what /proc has of the memory of a process without dumps belongs to root");
 
     // It finds itself to compile with, as a user like any other.
-    let output = command(&["doctor", "--offline"]).output().unwrap();
+    let output = command(&["doctor", "--offline", "--create"]).output().unwrap();
     let said =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(

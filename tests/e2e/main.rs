@@ -9,6 +9,7 @@ mod canary;
 mod compile;
 mod configuration;
 mod faults;
+mod files;
 mod grants;
 mod histories;
 mod hostile;
@@ -29,6 +30,7 @@ mod rerun;
 #[cfg(unix)]
 mod restored;
 mod second_crm;
+mod seen;
 mod syncing;
 mod tenants;
 #[cfg(unix)]

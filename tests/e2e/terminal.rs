@@ -86,7 +86,7 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
     let script = text(&script);
     vec![
         ("sync", words(&[&["evil", "--dry-run"], &["evil"], &["evil", "--json"], &["evil", "-v"]])),
-        ("status", words(&[&[], &["evil"], &["evil", "--differing"], &["evil", "--json"]])),
+        ("status", words(&[&[], &["evil"], &["evil", "--differing"], &["evil", "--json"], &["--check"]])),
         ("retry", words(&[&["--list"], &["evil", "--list"]])),
         ("run list", words(&[&[], &["--json"]])),
         ("run show", words(&[&["1"], &["1", "--log"], &["2"], &["1", "--json"]])),
@@ -107,7 +107,9 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
                 &["thing", &bad, "--json"],
             ]),
         ),
-        ("record delete", words(&[&["thing:1"]])),
+        ("record delete", words(&[&["thing:1", "thing:2", "--dry-run"], &["thing:1"]])),
+        ("record restore", words(&[&["thing:1"]])),
+        ("record erase", words(&[&["thing:1", "--yes"], &["thing:2", "--yes"]])),
         ("conflict list", words(&[&[]])),
         ("conflict settle", words(&[&["1", "--left"]])),
         (
@@ -116,6 +118,7 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
         ),
         ("link remove", words(&[&["thing:2", "evil/thing:1"]])),
         ("link new", words(&[&["thing:2"]])),
+        ("integration fields", words(&[&["evil"], &["evil", "--json"], &["evil", "--object", &hostile()]])),
         ("integration list", words(&[&[], &["--json"]])),
         (
             "integration add",
@@ -132,6 +135,8 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
             ]]),
         ),
         ("integration set", words(&[&["evil", "--set", &format!("other={}", hostile())]])),
+        ("integration disable", words(&[&["evil"]])),
+        ("integration enable", words(&[&["evil"]])),
         ("integration grant", words(&[&["evil", "--http", &format!("https://x{}", hostile())]])),
         ("integration upgrade", words(&[&["evil"]])),
         ("integration rollback", words(&[&["evil"]])),
@@ -152,9 +157,11 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
         ("tenant set", words(&[&["default", "--limit", &format!("memory-bytes={}", hostile())]])),
         ("tenant export", words(&[&["default", "--output", &text(&home.dir.path().join("out.tar"))]])),
         ("tenant remove", Err("it asks a person for the name that was typed, and prints that")),
+        ("init", words(&[&[], &["--json"]])),
         ("doctor", words(&[&["--offline"], &["--offline", "--json"]])),
         ("judge", words(&[&["<", &judged]])),
         ("quickstart", Err("it works with the sample CRM alone")),
+        ("man", Err("it prints nothing, and writes names of commands and options")),
         ("completion", Err("it prints names of commands and options only")),
     ]
 }

@@ -193,6 +193,10 @@ impl Home {
     pub(crate) fn command(&self, args: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_entente"));
         command.arg("--home").arg(self.path()).args(args).current_dir(self.dir.path());
+        if !self.path().join("tenants").exists() {
+            // The first command makes it.
+            command.arg("--create");
+        }
         for name in ["ENTENTE_HOME", "ENTENTE_TENANT", "ENTENTE_KEY", "ENTENTE_LOG", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }

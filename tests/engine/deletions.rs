@@ -767,3 +767,27 @@ async fn p2_a_record_into_which_another_of_the_same_order_was_merged_takes_its_u
     let held: Vec<_> = lines.iter().map(|line| line.ids.right.as_deref()).collect();
     assert_eq!(held, [Some(rights[0].as_str())], "what was merged away, and not the other one");
 }
+
+/// What has failed for one counterpart does not delay the next one.
+#[tokio::test]
+async fn i26_a_new_counterpart_does_not_wait_for_what_has_failed_before() {
+    for unlinked_first in [true, false] {
+        let (mut world, lefts, rights) = linked(1, DeletePolicy::Unlink).await;
+        world.right.character.refuses = Some("refused");
+        world.left.edit("contact", &lefts[0], "name", text("refused"), "2026-01-02");
+        world.run().await;
+        assert_eq!(statuses(&world, Status::Failed).await, [Some(Code::Refused)]);
+        world.right.character.refuses = None;
+        world.right.delete("person", &rights[0]);
+        if unlinked_first {
+            world.run().await;
+        }
+        let again = [("mail", text("0@example.org")), ("tel", text("one"))];
+        let again = world.right.put("person", &again, "2026-01-02");
+        world.run().await;
+        assert_eq!(statuses(&world, Status::Ok).await, [None], "unlinked first: {unlinked_first}");
+        assert_eq!(world.right.value("person", &again, "full"), text("refused"));
+        assert_eq!(world.left.value("contact", &lefts[0], "phone"), text("one"));
+        world.assert_quiet().await;
+    }
+}

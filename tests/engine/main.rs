@@ -20,6 +20,7 @@ mod link;
 mod mautic;
 mod moved;
 mod open_creates;
+mod open_sources;
 mod operator;
 mod parents;
 mod reading;

@@ -47,6 +47,34 @@ async fn a_conflict_is_settled_as_the_operator_says() {
 }
 
 #[tokio::test]
+async fn an_undo_puts_back_on_both_sides_what_one_decision_wrote_to_both() {
+    let (world, l, r) = conflict().await;
+    settle(&world, Choice::Value(text("both"))).await;
+    let settled = world.run().await;
+    assert_eq!((settled.writes(), world.left.value("contact", &l, "phone")), (2, text("both")));
+    let undone = world.run_with(RunKind::Undo { run: settled.id, deletes_agreed: 0 }.into()).await;
+    assert_eq!(
+        (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")),
+        (text("l"), text("r")),
+        "{undone:?}"
+    );
+    assert_eq!(undone.writes(), 2);
+    world.assert_quiet().await;
+
+    // Where one of both was edited since, both stay.
+    let (world, l, r) = conflict().await;
+    settle(&world, Choice::Value(text("both"))).await;
+    let settled = world.run().await;
+    world.right.edit("person", &r, "tel", text("newer"), "2025-07-01");
+    let undone = world.run_with(RunKind::Undo { run: settled.id, deletes_agreed: 0 }.into()).await;
+    assert_eq!(undone.writes(), 0, "{undone:?}");
+    assert_eq!(
+        (world.left.value("contact", &l, "phone"), world.right.value("person", &r, "tel")),
+        (text("both"), text("newer"))
+    );
+}
+
+#[tokio::test]
 async fn a_ruling_holds_for_its_two_values_only() {
     let (world, l, r) = conflict().await;
     settle(&world, Choice::Side(Side::Left)).await;

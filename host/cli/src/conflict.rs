@@ -7,7 +7,7 @@ use super::remedy::{self, Advised};
 use super::sides::SideWord;
 use super::waiting::records;
 use entente::view::reason::called;
-use entente::view::{ClaimView, SettledView};
+use entente::view::{ClaimView, ConflictView, Page, SettledView};
 use entente::{HUB, WaitingConflict};
 use entente_core::{Kind, Side, Value};
 use entente_sqlite::{FieldDefinition, ParseOptions, parse_value};
@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The commands below `entente conflict`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum ConflictCommand {
-    /// Conflicts that are open: both values, since when, and why nothing could decide
+    /// Conflicts that are open: both values, since when, why nothing could decide, and what was decided since
     List {
         /// Only of this sync
         #[arg(long)]
@@ -25,7 +25,7 @@ pub(super) enum ConflictCommand {
         #[command(flatten)]
         page: PageArgs,
     },
-    /// Decide conflicts; the next run of the sync writes what was decided
+    /// Decide conflicts; the next run of the sync writes what was decided, and until then it can be decided otherwise
     Settle(SettleArgs),
 }
 
@@ -36,7 +36,7 @@ pub(super) struct SettleArgs {
     /// The numbers of the conflicts
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     conflicts: Vec<i64>,
-    /// All that are open
+    /// All that nobody has decided
     #[arg(long)]
     all: bool,
     /// With --all: only of this sync
@@ -78,7 +78,21 @@ async fn list(sync: Option<&str>, page: PageArgs, context: &Context) -> anyhow::
         if page.rows.is_empty() {
             return "no conflict is open".to_owned();
         }
+        // A column for what was decided, where anything was.
+        let decided = page.rows.iter().any(|one| one.decided.is_some());
         let mut rows = table(["number", "records", "field", "one value", "the other", "why", "seen"]);
+        if decided {
+            rows.set_header([
+                "number",
+                "records",
+                "field",
+                "one value",
+                "the other",
+                "why",
+                "seen",
+                "decided",
+            ]);
+        }
         for one in &page.rows {
             let claim = |claim: &ClaimView| {
                 let since = match claim.since {
@@ -95,7 +109,7 @@ async fn list(sync: Option<&str>, page: PageArgs, context: &Context) -> anyhow::
                 1 => format!("{} (run {})", one.first, one.run),
                 times => format!("{} (run {}), {times} times, last {}", one.first, one.run, one.last),
             };
-            rows.add_row(vec![
+            let mut row = vec![
                 one.conflict.to_string(),
                 records(&one.records),
                 one.field.clone(),
@@ -103,17 +117,41 @@ async fn list(sync: Option<&str>, page: PageArgs, context: &Context) -> anyhow::
                 claim(&one.right),
                 cell(&one.reason.reason, 120),
                 seen,
-            ]);
+            ];
+            if decided {
+                row.push(one.decided.as_ref().map(|choice| choice_text(choice, one)).unwrap_or_default());
+            }
+            rows.add_row(row);
         }
         let hub = page.rows.iter().all(|one| one.left.exchange == HUB || one.right.exchange == HUB);
         format!(
             "{rows}{}{}",
             more(page, "conflicts") + &go_on(page),
-            remedy::lines(&[Remedy::SettleConflicts { hub }])
+            match page.rows.iter().all(|one| one.decided.is_some()) {
+                true => remedy::lines(
+                    &syncs(page).map(|sync| Remedy::Sync { sync: Some(sync) }).collect::<Vec<_>>()
+                ),
+                false => remedy::lines(&[Remedy::SettleConflicts { hub }]),
+            }
         )
     })
     .await?;
     Ok(Done::Well)
+}
+
+/// What was decided, in a few words.
+fn choice_text(choice: &Choice, one: &ConflictView) -> String {
+    match choice {
+        Choice::Side(Side::Left) => one.left.exchange.clone(),
+        Choice::Side(Side::Right) => one.right.exchange.clone(),
+        Choice::Value(value) => cell(&value.to_string(), 60),
+    }
+}
+
+/// The syncs of these conflicts, each once.
+fn syncs(page: &Page<ConflictView>) -> impl Iterator<Item = String> + use<> {
+    let names: BTreeSet<String> = page.rows.iter().map(|one| one.sync.clone()).collect();
+    names.into_iter()
 }
 
 impl SettleArgs {
@@ -170,7 +208,7 @@ async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
     let (mut open, mut missing) = (Vec::new(), Vec::new());
     if args.all {
-        open = tenant.open_conflicts(args.sync.as_deref(), 0, usize::MAX).await?.0;
+        open = tenant.undecided_conflicts(args.sync.as_deref()).await?;
     }
     for number in args.conflicts.iter().copied().collect::<BTreeSet<i64>>() {
         match tenant.find_conflict(number).await? {
@@ -195,11 +233,12 @@ async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<Done> {
             sync: conflict.sync.clone(),
             choice: choice.clone(),
             closed: gone.contains(&conflict.open.id),
+            before: conflict.open.ruling.clone().filter(|before| before != choice),
         })
         .collect();
     context.output.show(&settled, |settled| {
         if settled.is_empty() {
-            return "no conflict is open".to_owned();
+            return "no conflict waits to be decided".to_owned();
         }
         let mut text = String::new();
         let mut syncs: BTreeMap<&str, u64> = BTreeMap::new();
@@ -223,8 +262,12 @@ async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<Done> {
                 }
                 Choice::Value(value) => cell(&value.to_string(), 60),
             };
+            let before = match settled.before {
+                Some(_) => "; it was decided otherwise before",
+                None => "",
+            };
             text.push_str(&format!(
-                "conflict {}: {} takes {what}\n",
+                "conflict {}: {} takes {what}{before}\n",
                 settled.conflict, conflict.open.fields.left
             ));
         }

@@ -1,8 +1,11 @@
 //! Dates as people type them.
 
+use super::output::Usage;
 use chrono::{DateTime, Utc};
 use entente_core::Timestamp;
+use indicatif::HumanDuration;
 use interim::{Dialect, parse_date_string};
+use std::time::Duration;
 
 /// The words of relative dates.
 const WORDS: [&str; 37] = [
@@ -44,6 +47,32 @@ const WORDS: [&str; 37] = [
     "m",
     "s",
 ];
+
+/// A moment as people tell it: «3 minutes ago».
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
+    match u64::try_from(now.since(at)) {
+        Ok(micros) if micros >= 1_000_000 => format!("{} ago", HumanDuration(Duration::from_micros(micros))),
+        _ => "just now".to_owned(),
+    }
+}
+
+/// Reads a duration that was given for an option: `90s`, `5m`, `2h`, `1d`, or seconds.
+///
+/// # Errors
+/// A text for the person, with what can be written.
+pub(super) fn duration(option: &str, text: &str) -> Result<Duration, Usage> {
+    let wrong = || Usage(format!("--{option}: '{text}' is no duration; write for example 90s, 5m or 2h"));
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
+    let seconds = match &text[digits.len()..] {
+        "" | "s" => number,
+        "m" => number.saturating_mul(60),
+        "h" => number.saturating_mul(3600),
+        "d" => number.saturating_mul(86_400),
+        _ => return Err(wrong()),
+    };
+    Ok(Duration::from_secs(seconds))
+}
 
 /// Reads `2020-01-01 00:00:00` (UTC unless it has an offset), or a time relative to now such as `-10 minutes`
 /// or `2 days ago`.

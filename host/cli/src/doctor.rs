@@ -36,7 +36,12 @@ pub(super) async fn run(args: DoctorArgs, context: &Context) -> anyhow::Result<D
                 check.finding.clone(),
             ]);
         }
-        let remedies = checks.iter().flat_map(|check| &check.remedies);
+        let mut remedies: Vec<&Remedy> = Vec::new();
+        for remedy in checks.iter().flat_map(|check| &check.remedies) {
+            if !remedies.contains(&remedy) {
+                remedies.push(remedy);
+            }
+        }
         format!("{rows}{}", remedy::lines(remedies))
     })?;
     if !well {

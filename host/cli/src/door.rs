@@ -7,6 +7,7 @@
 use entente_core::{Foreign, acts_on_a_terminal};
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::process::{Command, Stdio};
 
 /// A text of several lines as a terminal may have it: all that acts on one is escaped, but line breaks.
 pub(super) fn safe(text: &str) -> Cow<'_, str> {
@@ -40,6 +41,37 @@ pub(super) fn safe_json(text: &str) -> Cow<'_, str> {
 /// Prints a text for people, as a line or several.
 pub(super) fn print_line(text: &str) {
     print_text(&format!("{}\n", safe(text)));
+}
+
+/// Prints a text for people, through a pager where it is longer than their terminal is high: `$PAGER`, else `less`, with `cat` none.
+/// Where the pager cannot be started, as it is.
+pub(super) fn print_paged(text: &str) {
+    let rows =
+        terminal_size::terminal_size_of(io::stdout()).map_or(usize::MAX, |(_, height)| usize::from(height.0));
+    let text = format!("{}\n", safe(text));
+    if !shows_results() || text.lines().count() < rows || !page(&text) {
+        print_text(&text);
+    }
+}
+
+/// Has a pager show a text. False where there is none.
+fn page(text: &str) -> bool {
+    let pager = std::env::var("PAGER").unwrap_or_else(|_| "less".to_owned());
+    let mut words = pager.split_whitespace();
+    let Some(program) = words.next().filter(|program| *program != "cat") else { return false };
+    let mut command = Command::new(program);
+    command.args(words).stdin(Stdio::piped());
+    if std::env::var_os("LESS").is_none() {
+        // It leaves what it has shown on the screen, and ends where all of it fits.
+        command.env("LESS", "FRX");
+    }
+    let Ok(mut child) = command.spawn() else { return false };
+    if let Some(mut input) = child.stdin.take() {
+        // Whoever leaves it early has read enough.
+        let _ = input.write_all(text.as_bytes());
+    }
+    let _ = child.wait();
+    true
 }
 
 /// Prints a part of a JSON document.

@@ -2,12 +2,13 @@
 
 use super::integration_calls::{self, CallsArgs};
 use super::integration_grant::{self, GrantArgs, reach};
-use super::output::{Done, Output, Usage, table};
+use super::output::{Done, Output, Usage, cell, table};
 use super::remedy::{self, Advised};
 use super::{Context, door};
 use anyhow::Context as _;
 use entente::view::{
-    AddedIntegrationView, ChangedIntegrationView, IntegrationView, NoticeView, RemovedIntegrationView,
+    AddedIntegrationView, ChangedIntegrationView, FieldsView, IntegrationView, NoticeView, ObjectFieldsView,
+    RemovedIntegrationView,
 };
 use entente::{ConfigError, Grants, IntegrationChange, NewIntegration, Rebind, SecretText, TenantError};
 use entente_core::{Foreign, Value};
@@ -22,6 +23,16 @@ pub(super) enum IntegrationCommand {
     Add(AddArgs),
     /// Change settings and secrets
     Set(SetArgs),
+    /// Let it run
+    Enable {
+        /// The integration
+        name: String,
+    },
+    /// Do not let it run: its syncs fail at once, and nothing is lost
+    Disable {
+        /// The integration
+        name: String,
+    },
     /// Say what it may reach; without options, show it beside what its plugin asks for
     Grant(GrantArgs),
     /// Give it the version of its plugin that was installed last, or another plugin; settings stay, and so do
@@ -78,6 +89,14 @@ pub(super) enum IntegrationCommand {
         /// Also remove the syncs that join it
         #[arg(long)]
         with_syncs: bool,
+    },
+    /// What can be mapped: the objects and fields of an integration, or of `hub`
+    Fields {
+        /// The integration
+        name: String,
+        /// Only of this object
+        #[arg(long)]
+        object: Option<String>,
     },
     /// Integrations with their settings and grants; of secrets only the names
     List,
@@ -192,11 +211,13 @@ impl Given {
                             process of this machine can read arguments: what was given here had better be replaced";
                 return Err(Usage(said.to_owned()).into());
             }
-            if std::io::stdin().is_terminal() {
-                door::ask(&format!("{name}: ")).context("the terminal cannot be written to")?;
-            }
             let mut line = String::new();
-            input.read_line(&mut line).context("standard input cannot be read")?;
+            if std::io::stdin().is_terminal() {
+                door::ask(&format!("{name} (not shown): ")).context("the terminal cannot be written to")?;
+                line = rpassword::read_password().context("the terminal cannot be read")?;
+            } else {
+                input.read_line(&mut line).context("standard input cannot be read")?;
+            }
             let value = line.trim_end_matches(['\r', '\n']);
             if value.is_empty() {
                 anyhow::bail!(
@@ -212,7 +233,7 @@ impl Given {
 /// Prints notices to standard error, where they do not get into data.
 /// Tells people on standard error; programs have the notices in the data.
 pub(super) fn warn(notices: &[NoticeView], output: Output) {
-    for NoticeView { message, .. } in notices.iter().filter(|_| !output.json) {
+    for NoticeView { message, .. } in notices.iter().filter(|_| !output.json && !output.quiet) {
         door::tell(&format!("warning: {}{}", message.text, remedy::lines(&message.remedies)));
     }
 }
@@ -246,6 +267,8 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
     match command {
         IntegrationCommand::Add(args) => add(args, context).await,
         IntegrationCommand::Set(args) => set(args, context).await,
+        IntegrationCommand::Enable { name } => switch(name, true, context).await,
+        IntegrationCommand::Disable { name } => switch(name, false, context).await,
         IntegrationCommand::Grant(args) => integration_grant::grant(args, context).await,
         IntegrationCommand::Upgrade { name, plugin, settings, agree } => {
             let settings = read_settings(&settings)?;
@@ -261,6 +284,7 @@ pub(super) async fn run(command: IntegrationCommand, context: &Context) -> anyho
             rebind(&name, how, context).await
         }
         IntegrationCommand::Remove { name, with_syncs } => remove(name, with_syncs, context).await,
+        IntegrationCommand::Fields { name, object } => fields(&name, object.as_deref(), context).await,
         IntegrationCommand::List => list(context).await,
         IntegrationCommand::Calls(args) => integration_calls::run(args, context).await,
     }
@@ -295,6 +319,22 @@ fn added_text(added: &AddedIntegrationView) -> String {
         text.push_str(&format!("\nnote: {}{}", message.text, remedy::lines(&message.remedies)));
     }
     text
+}
+
+/// Switches an integration on or off.
+async fn switch(name: String, on: bool, context: &Context) -> anyhow::Result<Done> {
+    let change = IntegrationChange { enabled: Some(on), ..IntegrationChange::default() };
+    let changed = context.tenant()?.change_integration(&name, change).await?;
+    let changed = ChangedIntegrationView::from(changed);
+    context.output.show(&changed, |_| match on {
+        true => format!("{name} is enabled"),
+        false => {
+            let enable = remedy::lines(&[Remedy::Enable { integration: name.clone() }]);
+            format!("{name} is disabled: its syncs do not begin, and what is linked stays{enable}")
+        }
+    })?;
+    warn(&changed.notices, context.output);
+    Ok(Done::Well)
 }
 
 async fn set(args: SetArgs, context: &Context) -> anyhow::Result<Done> {
@@ -365,6 +405,48 @@ async fn remove(name: String, with_syncs: bool, context: &Context) -> anyhow::Re
         format!("removed the integration {}{syncs}", removed.integration)
     })?;
     Ok(Done::Well)
+}
+
+/// What can be mapped.
+async fn fields(name: &str, object: Option<&str>, context: &Context) -> anyhow::Result<Done> {
+    let mut view = context.tenant()?.list_fields(name).await?;
+    if let Some(object) = object {
+        let known: Vec<String> = view.objects.iter().map(|known| known.object.clone()).collect();
+        view.objects.retain(|known| known.object == object);
+        if view.objects.is_empty() {
+            return Err(Usage(format!("{name} has no object '{object}'; it has {}", known.join(", "))).into());
+        }
+    }
+    context.output.show(&view, fields_text)?;
+    Ok(Done::Well)
+}
+
+fn fields_text(view: &FieldsView) -> String {
+    let mut rows = table(["object", "field", "label", "kind", ""]);
+    for ObjectFieldsView { object, fields, .. } in &view.objects {
+        for field in fields {
+            let notes = [
+                (field.identifier, "identifier"),
+                (field.required, "required"),
+                (!field.writable, "read only"),
+                (field.create_only, "on create only"),
+                (field.write_only, "never reported"),
+            ];
+            let notes: Vec<&str> = notes.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
+            let names = [object, &field.name, &field.label].map(|name| cell(name, 40));
+            let more = [cell(&field.kind.to_string(), 40), notes.join(", ")];
+            rows.add_row(names.into_iter().chain(more).collect::<Vec<_>>());
+        }
+    }
+    match &view.unasked {
+        Some(why) => format!(
+            "{rows}\nas {} told it {}; now it cannot be asked: {}",
+            view.exchange,
+            view.told,
+            cell(why, 200)
+        ),
+        None => rows.to_string(),
+    }
 }
 
 async fn list(context: &Context) -> anyhow::Result<Done> {

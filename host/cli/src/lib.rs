@@ -7,20 +7,26 @@ mod conflict;
 mod dates;
 mod doctor;
 mod door;
+mod examples;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod grid;
+mod import_text;
+mod init;
 mod integration;
 mod integration_calls;
 mod integration_grant;
 mod judge;
 mod link;
+mod man;
 mod output;
 mod paging;
 mod plugin;
 mod progress;
 mod quickstart;
 mod record;
+mod record_delete;
 mod record_export;
 mod record_import;
 mod record_show;
@@ -91,12 +97,12 @@ pub(crate) mod fuzz_entry {
 
 /// Keeps records in agreement between systems, through sandboxed plugins
 ///
-/// Exit codes: 0 done; 1 the run or command failed; 2 wrong usage; 3 done, but some records failed or are
-/// held.
+/// Exit codes: 0 done; 1 the run or command failed; 2 wrong usage; 3 done, but this run left records that failed or are
+/// held, or fields in conflict. What earlier runs have left is told by `status --check`.
 #[derive(Debug, Parser)]
 #[command(name = "entente", version, propagate_version = true, max_term_width = 110)]
 struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Global options")]
     global: Global,
     #[command(subcommand)]
     command: Command,
@@ -110,18 +116,29 @@ struct Global {
     /// The tenant that it is about [default: $ENTENTE_TENANT, else the tenant `default`]
     #[arg(long, global = true, value_name = "NAME")]
     tenant: Option<String>,
+    /// Make the home folder that --home or ENTENTE_HOME names, where there is none
+    #[arg(long, global = true)]
+    create: bool,
     /// Print data as JSON
     #[arg(long, global = true)]
     json: bool,
     /// Tell what goes on; twice for more
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
+    /// Tell people moments in UTC, as in --json, instead of how long ago they were
+    #[arg(long, global = true)]
+    utc: bool,
+    /// Print errors only, and the data of --json: no tables, no progress, no warnings
+    #[arg(long, short, global = true)]
+    quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// See everything work: a sample CRM, some hundred records, a first sync
     Quickstart(quickstart::QuickstartArgs),
+    /// Make a home folder, with the tenant `default`
+    Init,
     /// Bring two systems into agreement
     Sync(sync::SyncArgs),
     /// Set integrations, syncs, mappings and custom fields by a file
@@ -158,18 +175,25 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell
     Completion(completion::CompletionArgs),
+    /// Write a man page for each command into a folder
+    Man(man::ManArgs),
 }
 
 /// What every command gets.
 struct Context {
     home: Option<PathBuf>,
+    create: bool,
     tenant: Option<String>,
     output: Output,
 }
 
 impl Context {
     fn home(&self) -> anyhow::Result<PathBuf> {
-        Ok(Home::locate(self.home.as_deref(), |name| std::env::var_os(name))?)
+        let environment = |name: &str| std::env::var_os(name);
+        Ok(match self.create {
+            true => Home::locate(self.home.as_deref(), environment)?,
+            false => Home::find(self.home.as_deref(), environment)?,
+        })
     }
 
     /// The name of the tenant.
@@ -190,7 +214,12 @@ fn key_variable() -> Option<SecretText> {
 
 /// The command line: its commands, arguments and options, for documents and tests.
 pub fn command() -> clap::Command {
-    <Cli as clap::CommandFactory>::command()
+    examples::add_to(<Cli as clap::CommandFactory>::command())
+}
+
+/// Reads the command line.
+fn parse() -> Result<Cli, clap::Error> {
+    <Cli as clap::FromArgMatches>::from_arg_matches(&command().try_get_matches()?)
 }
 
 /// Runs the program with the arguments of the process.
@@ -202,7 +231,7 @@ pub fn main() -> ExitCode {
     }
     // A message of a panic goes through the door as well.
     std::panic::set_hook(Box::new(|panic| door::tell(&panic.to_string())));
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are no error.
@@ -224,19 +253,21 @@ pub fn main() -> ExitCode {
         tenant: cli.global.tenant.clone(),
         arguments: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
     });
-    log_to_stderr(cli.global.verbose);
+    log_to_stderr(cli.global.verbose, cli.global.quiet);
     if let Err(error) = protected {
         tracing::warn!(%error, "this process could not give up all that it has no need of");
     }
     let context = Context {
         home: cli.global.home,
+        create: cli.global.create,
         tenant: cli.global.tenant,
-        output: Output { json: cli.global.json },
+        output: Output { json: cli.global.json, quiet: cli.global.quiet, utc: cli.global.utc },
     };
     let result = match cli.command {
         // The fastest commands need no runtime.
         Command::Judge(args) => judge::run(&args),
         Command::Completion(args) => completion::run(&args),
+        Command::Man(args) => man::run(&args),
         command => tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -257,6 +288,7 @@ pub fn main() -> ExitCode {
 async fn run(command: Command, context: &Context) -> anyhow::Result<Done> {
     match command {
         Command::Quickstart(args) => quickstart::run(args, context).await,
+        Command::Init => init::run(context),
         Command::Sync(args) => sync::run(args, context).await,
         Command::Apply(args) => apply::run(args, context).await,
         Command::Export => apply::export(context).await,
@@ -270,7 +302,7 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<Done> {
         Command::Status(args) => status::run(args, context).await,
         Command::Tenant(command) => tenant::run(command, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
-        Command::Judge(_) | Command::Completion(_) => Ok(Done::Well),
+        Command::Judge(_) | Command::Completion(_) | Command::Man(_) => Ok(Done::Well),
     }
 }
 
@@ -356,8 +388,9 @@ fn report_json(error: &ErrorView) {
     door::tell_json(&format!("{data:#}"));
 }
 
-fn log_to_stderr(verbose: u8) {
+fn log_to_stderr(verbose: u8, quiet: bool) {
     let level = match verbose {
+        0 if quiet => "error",
         0 => "warn",
         1 => "info,wasmtime=warn,cranelift=warn,hyper=warn,reqwest=warn",
         2 => "debug,wasmtime=warn,cranelift=warn,hyper=info,reqwest=info",

@@ -1,9 +1,11 @@
 //! How results are shown: tables for people, JSON for programs, and the exit code.
 
-use super::door::{print_json, print_line, shows_progress, shows_results};
+use super::dates::ago;
+use super::door::{print_json, print_line, print_paged, shows_progress, shows_results};
+use super::grid::Grid;
 use super::remedy;
-use comfy_table::{ContentArrangement, Table, presets};
-use entente_core::Foreign;
+use comfy_table::Table;
+use entente_core::{Foreign, Timestamp};
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -35,12 +37,16 @@ pub(super) struct Usage(pub String);
 pub(super) struct Output {
     /// JSON instead of tables.
     pub json: bool,
+    /// Errors only, and JSON.
+    pub quiet: bool,
+    /// Moments in UTC also where people look.
+    pub utc: bool,
 }
 
 impl Output {
     /// Prints a line for people; nothing with `--json`.
     pub(super) fn say(self, text: impl AsRef<str>) {
-        if !self.json {
+        if !self.json && !self.quiet {
             print_line(text.as_ref());
         }
     }
@@ -54,30 +60,26 @@ impl Output {
             let mut data = serde_json::to_value(data)?;
             remedy::add_commands(&mut data);
             print_json(&format!("{data:#}\n"));
-        } else {
-            print_line(&table(data));
+        } else if !self.quiet {
+            print_paged(&table(data));
         }
         Ok(())
     }
 
+    /// A moment as it is told: how long ago to people at a terminal, exactly where it goes elsewhere.
+    pub(super) fn moment(self, at: Timestamp, now: Timestamp) -> String {
+        if self.utc || !shows_results() { at.to_string() } else { ago(at, now) }
+    }
+
     /// Whether progress is shown: to people at a terminal.
     pub(super) fn shows_progress(self) -> bool {
-        !self.json && shows_progress()
+        !self.json && !self.quiet && shows_progress()
     }
 }
 
 /// An empty table with a head.
-pub(super) fn table<const N: usize>(head: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(head);
-    if !shows_results() {
-        // Piped output is not wrapped: what is cut into lines cannot be searched.
-        table.set_content_arrangement(ContentArrangement::Disabled);
-    }
-    table
+pub(super) fn table<const N: usize>(head: [&str; N]) -> Grid {
+    Grid::new(head)
 }
 
 /// The columns of the terminal that results go to; `None` where they go elsewhere, and no line is broken.

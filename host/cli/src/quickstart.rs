@@ -1,6 +1,7 @@
 //! `entente quickstart`: a sample CRM, some hundred records, and a first sync, from nothing.
 
 use super::door::print_line;
+use super::import_text::import_text;
 use super::output::{Done, Usage};
 use super::{Context, key_variable, plugin, record_import, remedy, report, sync};
 use crate::toolchain::{BuildOptions, clean};
@@ -115,7 +116,7 @@ async fn import_samples(tenant: &Tenant, source: &Path, context: &Context) -> an
         let mut options = ImportOptions::new(object);
         options.key = entente_sqlite::ImportKey::None;
         let report = record_import::import(tenant, &source.join(file), &options, context).await?;
-        print_line(&record_import::import_text(&report, Path::new(file), false));
+        print_line(&import_text(&report, Path::new(file), None, false));
     }
     Ok(())
 }
@@ -173,9 +174,9 @@ fn step(what: &str, command: &str) {
 async fn sync_window(tenant: &Tenant, context: &Context) -> anyhow::Result<u64> {
     let args = sync::SyncArgs::window("HelloWorld", WINDOW[0], WINDOW[1]);
     let end = sync::run_once(tenant, &args.name, args.options()?, context.output).await?;
-    report::show(tenant, &end, &ChangeQuery::default(), None, context.output).await?;
+    let left = report::show(tenant, &end, &ChangeQuery::default(), None, context.output).await?;
     let written = end.run.writes();
-    report::done(end)?;
+    report::done(end, left, false)?;
     Ok(written)
 }
 

@@ -2,14 +2,14 @@
 
 use super::output::{Done, Usage, cell, table};
 use super::paging::{PageArgs, go_on};
+use super::record_delete::{DeleteArgs, EraseArgs};
 use super::record_export::{ExportArgs, export_command};
 use super::record_import::{ImportArgs, import_command};
-use super::{Context, record_show};
+use super::{Context, record_delete, record_show};
 use anyhow::Context as _;
-use entente::view::DeletedView;
 use entente::view::Page;
 use entente::{HUB, RecordName};
-use entente_core::Value;
+use entente_core::{Timestamp, Value};
 use entente_sqlite::{Hub, ListQuery, ObjectDefinition, ParseOptions, RecordView, parse_value};
 
 /// The commands below `entente record`.
@@ -26,7 +26,8 @@ pub(super) enum RecordCommand {
         /// Only records whose field has this value; may come several times
         #[arg(long, value_name = "FIELD=VALUE")]
         filter: Vec<String>,
-        /// Only records that contain this text somewhere
+        /// Only records of which each of these words begins a word, in any field: names, addresses, numbers; without case
+        /// and accents
         #[arg(long)]
         search: Option<String>,
         /// How many
@@ -60,15 +61,23 @@ pub(super) enum RecordCommand {
         values: Vec<String>,
     },
     /// Delete records; what becomes of their counterparts is the policy `deletes` of each sync
-    Delete {
+    Delete(DeleteArgs),
+    /// Restore deleted records, with what they held; the next run compares them with their counterparts, or makes these again
+    Restore {
         /// The records, such as contact:12
         #[arg(required = true)]
         records: Vec<String>,
+        /// Wait for a run that is under way
+        #[arg(long)]
+        wait: bool,
     },
+    /// Take one person, or any one record, out of everything that is kept: values, links, history, conflicts, messages and logs.
+    /// This cannot be undone
+    Erase(EraseArgs),
 }
 
 /// A record by object and id.
-fn reference(text: &str) -> Result<(&str, &str), Usage> {
+pub(super) fn reference(text: &str) -> Result<(&str, &str), Usage> {
     match text.split_once(':') {
         Some((object, id)) if !object.is_empty() && !id.is_empty() => Ok((object, id)),
         _ => Err(Usage(format!("'{text}' names no record; write for example contact:12"))),
@@ -120,7 +129,8 @@ pub(super) async fn run(command: RecordCommand, context: &Context) -> anyhow::Re
             let definition = definition(hub, &object).await?;
             let query = ListQuery { filter: assignments(&definition, &filter)?, search, after, limit };
             let page = tenant.list_records(&object, &query).await?;
-            context.output.show(&page, |page| list_table(&definition, page))?;
+            let (output, now) = (context.output, tenant.clock().now());
+            output.show(&page, |page| list_table(&definition, page, |at| output.moment(at, now)))?;
         }
         RecordCommand::Show { record } => {
             let name: RecordName = record.parse().map_err(Usage)?;
@@ -135,21 +145,11 @@ pub(super) async fn run(command: RecordCommand, context: &Context) -> anyhow::Re
             let history = tenant.show_history(&name, field.as_deref(), request).await?;
             context.output.show(&history, record_show::history_text)?;
         }
-        RecordCommand::Delete { records } => {
-            let hub = tenant.hub();
-            let references = records.iter().map(|text| reference(text)).collect::<Result<Vec<_>, _>>()?;
-            // Nothing is deleted where one of them is not there.
-            for (object, id) in &references {
-                hub.get(object, id).await?;
-            }
-            for (object, id) in &references {
-                hub.delete(object, id).await?;
-            }
-            let deleted = DeletedView { deleted: records.clone() };
-            context.output.show(&deleted, |_| {
-                format!("{} deleted; syncs carry it on as their policy says", records.join(", "))
-            })?;
+        RecordCommand::Delete(args) => return record_delete::delete(&args, &tenant, context).await,
+        RecordCommand::Restore { records, wait } => {
+            return record_delete::restore(&records, wait, &tenant, context).await;
         }
+        RecordCommand::Erase(args) => return record_delete::erase(&args, &tenant, context).await,
         RecordCommand::Set { record, values } => {
             let (object, id) = match record.split_once(':') {
                 Some(_) => reference(&record).map(|(object, id)| (object, Some(id)))?,
@@ -167,7 +167,11 @@ pub(super) async fn run(command: RecordCommand, context: &Context) -> anyhow::Re
 }
 
 /// Records in a table: id, the fields that tell most, and when they changed.
-fn list_table(object: &ObjectDefinition, page: &Page<RecordView>) -> String {
+fn list_table(
+    object: &ObjectDefinition,
+    page: &Page<RecordView>,
+    moment: impl Fn(Timestamp) -> String,
+) -> String {
     let records = &page.rows;
     if records.is_empty() {
         return format!("no {} matches", object.name);
@@ -193,7 +197,7 @@ fn list_table(object: &ObjectDefinition, page: &Page<RecordView>) -> String {
                 .iter()
                 .map(|name| record.value(name).map(|value| cell(&value.to_string(), 40)).unwrap_or_default()),
         );
-        row.push(record.changed.to_string());
+        row.push(moment(record.changed));
         rows.add_row(row);
     }
     format!("{rows}{}", go_on(page))

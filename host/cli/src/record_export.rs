@@ -1,4 +1,4 @@
-//! `entente record export`: records of the hub as CSV, or as lines of JSON.
+//! `entente record export`: records of the hub as CSV, as vCards, or as lines of JSON.
 
 use super::Context;
 use super::door::{Data, data_output};
@@ -8,7 +8,7 @@ use crate::whole_file::WholeFile;
 use anyhow::Context as _;
 use entente::Tenant;
 use entente::view::ExportedView;
-use entente_sqlite::{ExportOptions, ListQuery, ObjectDefinition, export_csv};
+use entente_sqlite::{CardVersion, ExportOptions, ListQuery, ObjectDefinition, export_cards, export_csv};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -37,9 +37,39 @@ pub(super) struct ExportArgs {
     /// With a byte order mark, for spreadsheet programs
     #[arg(long)]
     bom: bool,
-    /// Guard texts that a spreadsheet program would run as formulas
+    /// Guard texts that a spreadsheet program would run as formulas; an import takes the guard off again
     #[arg(long)]
     guard_formulas: bool,
+    /// The format of the file
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    format: Format,
+}
+
+/// The format of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Cells between delimiters.
+    Csv,
+    /// vCards of version 3.0, of the fields that a card has.
+    Vcard,
+    /// vCards of version 4.0.
+    #[value(name = "vcard-4")]
+    Vcard4,
+}
+
+/// Writes an export that is not JSON.
+async fn write_records(
+    tenant: &Tenant,
+    writer: &mut (impl Write + Send),
+    options: &ExportOptions,
+    format: Format,
+) -> anyhow::Result<u64> {
+    let exported = match format {
+        Format::Csv => export_csv(tenant.hub(), writer, options).await?,
+        Format::Vcard => export_cards(tenant.hub(), writer, options, CardVersion::V3).await?,
+        Format::Vcard4 => export_cards(tenant.hub(), writer, options, CardVersion::V4).await?,
+    };
+    Ok(exported.rows)
 }
 
 pub(super) async fn export_command(
@@ -57,18 +87,26 @@ pub(super) async fn export_command(
     options.byte_order_mark = args.bom;
     options.guard_formulas = args.guard_formulas;
     let json = context.output.json;
-    if json && (args.bom || args.guard_formulas) {
-        return Err(
-            Usage("--bom and --guard-formulas are for CSV; leave them out with --json".to_owned()).into()
-        );
+    if (json || args.format != Format::Csv) && (args.bom || args.guard_formulas) {
+        return Err(Usage(
+            "--bom and --guard-formulas are for CSV; leave them out with --json and --format".to_owned(),
+        )
+        .into());
+    }
+    if json && args.format != Format::Csv {
+        return Err(Usage("--json and --format name two formats; leave one out".to_owned()).into());
     }
     let file = match args.file {
         None => {
-            let mut output = std::io::BufWriter::new(data_output(if json { Data::Json } else { Data::Csv }));
+            let mut output = std::io::BufWriter::new(data_output(match args.format {
+                _ if json => Data::Json,
+                Format::Csv => Data::Csv,
+                Format::Vcard | Format::Vcard4 => Data::Text,
+            }));
             if json {
                 export_lines(tenant, &definition, options, &mut output).await?;
             } else {
-                export_csv(tenant.hub(), &mut output, &options).await?;
+                write_records(tenant, &mut output, &options, args.format).await?;
             }
             output.flush()?;
             return Ok(Done::Well);
@@ -82,7 +120,7 @@ pub(super) async fn export_command(
     let rows = if json {
         export_lines(tenant, &definition, options, &mut writer).await?
     } else {
-        export_csv(tenant.hub(), &mut writer, &options).await?.rows
+        write_records(tenant, &mut writer, &options, args.format).await?
     };
     writer.flush()?;
     drop(writer);

@@ -1,13 +1,18 @@
-//! `entente record import`: a CSV file into the hub.
+//! `entente record import`: a file into the hub.
 
+use super::import_text::{error_option, import_text};
 use super::output::{Done, Usage};
 use super::{Context, dates, progress};
+use crate::whole_file::WholeFile;
 use anyhow::Context as _;
 use entente::Tenant;
 use entente_core::Timestamp;
 use entente_plugin::open_file;
-use entente_sqlite::{DateOrder, Empty, ImportKey, ImportOptions, ImportReport, import_csv};
-use std::io::{BufReader, Read};
+use entente_sqlite::{
+    BadCells, DateOrder, Empty, ImportKey, ImportOptions, ImportReport, Only, import_with_refused,
+};
+use std::fs;
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Options of `entente record import`.
@@ -15,49 +20,116 @@ use std::path::{Path, PathBuf};
 pub(super) struct ImportArgs {
     /// The object that the rows are records of, such as contact
     object: String,
-    /// The file; - for standard input, also of another program
+    /// The file, CSV or vCards; - for standard input, also of another program
     file: PathBuf,
+    /// Write nothing, tell what would happen
+    #[arg(long)]
+    dry_run: bool,
+    /// Write all refused rows into this file, each after its reason; mend them there, and import it in the same way
+    #[arg(long, value_name = "FILE")]
+    refused: Option<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    #[command(flatten)]
+    records: RecordArgs,
+    #[command(flatten)]
+    cells: CellArgs,
+    #[command(flatten)]
+    times: TimeArgs,
+}
+
+/// How the file is read.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Reading the file")]
+struct ReadingArgs {
     /// What stands between cells [default: found out]
     #[arg(long)]
     delimiter: Option<char>,
     /// The encoding, such as windows-1252 [default: found out]
     #[arg(long)]
     encoding: Option<String>,
+    /// How many lines stand above the names of the columns [default: found out]
+    #[arg(long, value_name = "N", conflicts_with = "no_header")]
+    skip_lines: Option<u64>,
+    /// The first line is a record; columns are called #1, #2 and so on in --map
+    #[arg(long)]
+    no_header: bool,
     /// Which field a column is, where its name does not say; "Column=" leaves it out
     #[arg(long, value_name = "COLUMN=FIELD")]
     map: Vec<String>,
+}
+
+/// Which records the rows are.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Recognising records")]
+struct RecordArgs {
     /// By which fields a row is a record that is there already: names, id, or none [default: the first
     /// identifier]
     #[arg(long, value_delimiter = ',')]
     key: Vec<String>,
+    /// By which fields it is too, where the key is missing or finds none: all of FIELD,FIELD; may be given again
+    #[arg(long, value_name = "FIELD[,FIELD]")]
+    or_key: Vec<String>,
+    /// Take new records only, records that are there only, or fill fields without a value only
+    #[arg(long, value_enum)]
+    only: Option<OnlyRows>,
+    /// Do not make records that rows link to
+    #[arg(long)]
+    no_create_references: bool,
+}
+
+/// How cells are read.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Reading cells")]
+struct CellArgs {
     /// What an empty cell does
     #[arg(long, value_enum, default_value_t = EmptyCell::Keep)]
     empty: EmptyCell,
-    /// The column with the change times of the rows [default: one that is called changed, updated_at,
-    /// modified or the like]
-    #[arg(long, value_name = "COLUMN")]
-    changed_column: Option<String>,
-    /// As of when the file was right, for rows without a change time of their own [default: today]
-    #[arg(long, value_name = "DATE")]
-    as_of: Option<String>,
-    /// What stands between the elements of a list
-    #[arg(long, default_value_t = ';')]
-    list_separator: char,
+    /// What a cell does that is no value of its field
+    #[arg(long, value_enum, default_value_t = BadCell::RefuseRow)]
+    bad_cells: BadCell,
+    /// Words that mean an empty cell, in texts too
+    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    nothing: Vec<String>,
+    /// What stands between the elements of a list [default: found out, or ;]
+    #[arg(long)]
+    list_separator: Option<char>,
     /// Numbers are written 1.234,5
     #[arg(long)]
     decimal_comma: bool,
-    /// Dates with slashes have the day first
+    /// Dates with slashes have the day first [default: found out]
     #[arg(long, conflicts_with = "month_first")]
     day_first: bool,
     /// Dates with slashes have the month first
     #[arg(long)]
     month_first: bool,
-    /// Do not make records that rows link to
+}
+
+/// When values came to be.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Which value is newer")]
+struct TimeArgs {
+    /// The column with the change times of the rows, "" for none [default: one that is called changed, updated_at,
+    /// modified or the like]
+    #[arg(long, value_name = "COLUMN")]
+    changed_column: Option<String>,
+    /// The change time of a row is that of every value in it, and not only of the last
     #[arg(long)]
-    no_create_references: bool,
-    /// Write nothing, tell what would happen
-    #[arg(long)]
-    dry_run: bool,
+    field_times: bool,
+    /// As of when the file was right, for rows without a change time of their own [default: today]
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<String>,
+}
+
+/// Which rows are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OnlyRows {
+    /// Rows that make a new record.
+    New,
+    /// Rows of records that are there.
+    Update,
+    /// All rows; of records that are there only fields without a value.
+    Fill,
 }
 
 /// What an empty cell does.
@@ -69,45 +141,81 @@ pub(super) enum EmptyCell {
     Clear,
 }
 
+/// What a cell does that is no value of its field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum BadCell {
+    /// Its row is refused.
+    RefuseRow,
+    /// It is left out; the rest of the row is taken.
+    LeaveOut,
+}
+
 pub(super) async fn import_command(
     args: ImportArgs,
     tenant: &Tenant,
     context: &Context,
 ) -> anyhow::Result<Done> {
+    let options = options(&args)?;
+    let report = match &args.refused {
+        None => import(tenant, &args.file, &options, context).await?,
+        Some(refused) => import_refusing(tenant, &args.file, refused, &options, context).await?,
+    };
+    let failed = report.failed > 0;
+    let refused = args.refused.as_deref();
+    context.output.show(&report, |report| import_text(report, &args.file, refused, args.dry_run))?;
+    Ok(if failed { Done::WithProblems } else { Done::Well })
+}
+
+/// What the library is told.
+fn options(args: &ImportArgs) -> anyhow::Result<ImportOptions> {
+    let ImportArgs { reading, records, cells, times, .. } = args;
     let mut options = ImportOptions::new(&args.object);
-    options.delimiter = args.delimiter;
-    options.encoding = args.encoding;
-    for text in &args.map {
+    options.delimiter = reading.delimiter;
+    options.encoding.clone_from(&reading.encoding);
+    options.skip_lines = reading.skip_lines;
+    options.no_header = reading.no_header;
+    for text in &reading.map {
         let Some((column, field)) = text.rsplit_once('=') else {
             return Err(Usage(format!("--map: '{text}' is not of the form COLUMN=FIELD")).into());
         };
         options.map.push((column.to_owned(), field.to_owned()));
     }
-    options.key = match args.key.as_slice() {
+    options.key = match records.key.as_slice() {
         [] => ImportKey::Usual,
         [word] if word == "none" => ImportKey::None,
         [word] if word == "id" => ImportKey::Id,
         fields => ImportKey::Fields(fields.to_vec()),
     };
-    options.empty = match args.empty {
+    let fields = |key: &String| key.split(',').map(|field| field.trim().to_owned()).collect();
+    options.or_key = records.or_key.iter().map(fields).collect();
+    options.only = match records.only {
+        None => Only::All,
+        Some(OnlyRows::New) => Only::New,
+        Some(OnlyRows::Update) => Only::Update,
+        Some(OnlyRows::Fill) => Only::Fill,
+    };
+    options.create_references = !records.no_create_references;
+    options.empty = match cells.empty {
         EmptyCell::Keep => Empty::Keep,
         EmptyCell::Clear => Empty::Clear,
     };
-    options.changed_column = args.changed_column;
-    options.as_of = args.as_of.as_deref().map(as_of).transpose()?;
-    options.parse.list_separator = args.list_separator;
-    options.parse.decimal_comma = args.decimal_comma;
-    if args.day_first {
+    options.bad_cells = match cells.bad_cells {
+        BadCell::RefuseRow => BadCells::Refuse,
+        BadCell::LeaveOut => BadCells::LeaveOut,
+    };
+    options.nothing.clone_from(&cells.nothing);
+    options.list_separator = cells.list_separator;
+    options.parse.decimal_comma = cells.decimal_comma;
+    if cells.day_first {
         options.parse.date_order = DateOrder::DayFirst;
-    } else if args.month_first {
+    } else if cells.month_first {
         options.parse.date_order = DateOrder::MonthFirst;
     }
-    options.create_references = !args.no_create_references;
+    options.changed_column.clone_from(&times.changed_column);
+    options.field_times = times.field_times;
+    options.as_of = times.as_of.as_deref().map(as_of).transpose()?;
     options.dry_run = args.dry_run;
-    let report = import(tenant, &args.file, &options, context).await?;
-    let failed = report.failed > 0;
-    context.output.show(&report, |report| import_text(report, &args.file, args.dry_run))?;
-    Ok(if failed { Done::WithProblems } else { Done::Well })
+    Ok(options)
 }
 
 fn as_of(text: &str) -> anyhow::Result<Timestamp> {
@@ -128,6 +236,43 @@ pub(super) async fn import(
     options: &ImportOptions,
     context: &Context,
 ) -> anyhow::Result<ImportReport> {
+    import_into(tenant, file, options, None, context).await
+}
+
+/// Imports a file and writes the refused rows of it; also those of an import that was broken off.
+async fn import_refusing(
+    tenant: &Tenant,
+    file: &Path,
+    refused: &Path,
+    options: &ImportOptions,
+    context: &Context,
+) -> anyhow::Result<ImportReport> {
+    // If it were broken off, the rest of the file would be gone.
+    if let (Ok(file), Ok(other)) = (fs::canonicalize(file), fs::canonicalize(refused))
+        && file == other
+    {
+        return Err(Usage(
+            "--refused: the refused rows go into another file than the one that is imported".to_owned(),
+        )
+        .into());
+    }
+    let context_of = || format!("{} cannot be written", refused.display());
+    let mut output = WholeFile::private(refused).with_context(context_of)?;
+    let mut writer = BufWriter::new(&mut output);
+    let report = import_into(tenant, file, options, Some(&mut writer), context).await;
+    writer.flush().with_context(context_of)?;
+    drop(writer);
+    output.finish().with_context(context_of)?;
+    report
+}
+
+async fn import_into(
+    tenant: &Tenant,
+    file: &Path,
+    options: &ImportOptions,
+    refused: Option<&mut (dyn Write + Send)>,
+    context: &Context,
+) -> anyhow::Result<ImportReport> {
     let (reader, size): (Box<dyn Read + Send>, u64) = if file == Path::new("-") {
         (Box::new(std::io::stdin()), 0)
     } else {
@@ -136,63 +281,12 @@ pub(super) async fn import(
         (Box::new(BufReader::new(opened)), size)
     };
     let bar = progress::bytes(context.output.shows_progress(), size, "importing");
-    let report = import_csv(tenant.hub(), reader, options, &mut |bytes, _| bar.set_position(bytes)).await;
+    let mut advance = |bytes, _| bar.set_position(bytes);
+    let report = import_with_refused(tenant.hub(), reader, options, refused, &mut advance).await;
     bar.finish_and_clear();
+    let report = report.map_err(|error| match error_option(&error) {
+        Some(option) => anyhow::anyhow!("{error}: {option}"),
+        None => error.into(),
+    });
     report.with_context(|| file.display().to_string())
-}
-
-pub(super) fn import_text(report: &ImportReport, file: &Path, dry_run: bool) -> String {
-    /// How many refused rows and unread columns are shown to people; --json has more.
-    const SHOWN: usize = 20;
-    let mut text = format!(
-        "{}: {} rows, {} created, {} updated, {} unchanged, {} refused{}",
-        file.display(),
-        report.rows,
-        report.created,
-        report.updated,
-        report.unchanged,
-        report.failed,
-        if dry_run { "; dry run, nothing was written" } else { "" }
-    );
-    if report.references_created > 0 {
-        text.push_str(&format!("\n{} records that rows link to were made", report.references_created));
-    }
-    if report.older > 0 {
-        text.push_str(&format!("\n{} fields were left alone because the hub has newer values", report.older));
-    }
-    for column in report.unused.iter().take(SHOWN) {
-        text.push_str(&format!(
-            "\ncolumn {} '{}' was not read: {}",
-            column.number,
-            column.name.cut(60),
-            column.reason
-        ));
-    }
-    if report.unused.len() > SHOWN {
-        let more = report.unused.len() - SHOWN;
-        text.push_str(&format!("\nand {more} more columns were not read; --json lists them"));
-    }
-    for note in &report.notes {
-        text.push_str(&format!("\nnote: {note}"));
-    }
-    for bad in report.bad.iter().take(SHOWN) {
-        let column = bad
-            .column
-            .as_ref()
-            .map(|column| column.cut(60))
-            .map(|column| format!(", column {column}"))
-            .unwrap_or_default();
-        let value = match bad.value.cut(60) {
-            blank if blank.is_empty() => String::new(),
-            value => format!(" '{value}'"),
-        };
-        text.push_str(&format!("\nline {}{column}{value}: {}", bad.line, bad.reason));
-    }
-    if report.failed as usize > SHOWN {
-        text.push_str(&format!(
-            "\nand {} more refused rows; --json lists them",
-            report.failed as usize - SHOWN
-        ));
-    }
-    text
 }

@@ -40,7 +40,7 @@ pub(super) async fn show(tenant: &Tenant, object: &str, id: &str, output: Output
 }
 
 fn record_table(detail: &RecordDetail) -> String {
-    let RecordDetail { record: view, pairs, unsettled } = detail;
+    let RecordDetail { record: view, put_back, pairs, unsettled } = detail;
     let head = ["field", "value", "since", "from"];
     let mut rows = if unsettled.is_empty() {
         table(head)
@@ -53,12 +53,15 @@ fn record_table(detail: &RecordDetail) -> String {
             Some(time) => format!("at the latest {}", time.at),
             None => String::new(),
         };
+        let back = put_back.iter().find(|back| back.field == field.name);
+        let back = back.map(|back| format!("put back by run {}, as before run {}", back.run, back.undoes));
         let from = match &field.origin {
             Some(Origin::Operator) => "set by hand".to_owned(),
             Some(Origin::Import) => "import".to_owned(),
             Some(Origin::Sync { name, run }) => format!("{name}, run {run}"),
             None => String::new(),
         };
+        let from = back.unwrap_or(from);
         let mut row = vec![field.name.clone(), cell(&field.value.to_string(), 60), since, from];
         if !unsettled.is_empty() {
             row.push(notes(unsettled, &field.name));
@@ -87,6 +90,14 @@ pub(super) fn history_text(history: &RecordHistory) -> String {
             [format!("{at}  run {run} of {sync}: {}", head(change))].into_iter().chain(fields(change));
         told.push((Some(*at), lines.collect::<Vec<_>>().join("\n")));
     }
+    if let Some(deleted) = &history.deleted {
+        let by = match &deleted.origin {
+            Origin::Operator => "deleted by hand".to_owned(),
+            Origin::Import => "deleted by an import".to_owned(),
+            Origin::Sync { name, .. } => format!("deleted by {name}"),
+        };
+        told.push((Some(deleted.at), format!("{}  {by}", deleted.at)));
+    }
     if told.is_empty() {
         return format!("no sync has written to {}", history.record);
     }
@@ -111,6 +122,7 @@ fn pair_text(pair: &PairView) -> String {
 
 fn unsettled_text(field: &UnsettledView) -> String {
     let state = match field.conflict {
+        Some(number) if field.state == "decided" => format!("conflict {number}, decided,"),
         Some(number) => format!("conflict {number}"),
         None => field.state.to_owned(),
     };

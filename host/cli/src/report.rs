@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use entente::Tenant;
 use entente::view::{ChangeQuery, ChangeView, Page, PageRequest, RunDetail, RunView, made};
 use entente_sync::{Counts, Message, Remedy, RunEnd, SyncError};
+use std::collections::BTreeMap;
 
 /// What the run has to say besides its counts, a line each.
 pub(super) fn notices_text(run: &RunView) -> String {
@@ -71,30 +72,42 @@ fn got_anywhere(run: &RunView) -> bool {
     run.objects().any(|(.., view)| view.counts != Counts::default())
 }
 
-/// Shows how a run ended. `query`: which changes; `limit`: how many of a plan, where so many were asked for. Says whether anything
-/// was left out or waits.
+/// What is left after a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    /// The run itself left something: records that it held or failed, fields that it was the first to find in conflict, or changes
+    /// of an earlier run that it left out.
+    pub(super) itself: bool,
+    /// Something waits for the operator in the sync, whichever run left it.
+    pub(super) waiting: bool,
+}
+
+/// Shows how a run ended. `query`: which changes; `limit`: how many of a plan, where so many were asked for. Says what is left.
 pub(super) async fn show(
     tenant: &Tenant,
     end: &RunEnd,
     query: &ChangeQuery,
     limit: Option<usize>,
     output: Output,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<Left> {
     let options = &end.run.options;
     let (plan, again) = (options.is_dry(), options.applies().or(options.undoes()).is_some());
     // Only plans, and runs that follow from an earlier one, show their changes.
     let changes = (plan || again).then(|| PageRequest::first(paging::limit(limit, output)));
     let detail = tenant.show_ended(&end.run, most(output), query, changes).await?;
-    let left = detail.left_out.as_ref().is_some_and(|left_out| !left_out.rows.is_empty());
-    let complete = !left && detail.waiting.as_ref().is_none_or(|waiting| waiting.total == 0);
+    let mut counts = end.run.counts.iter().flat_map(BTreeMap::values);
+    let itself = detail.left_out.as_ref().is_some_and(|left_out| !left_out.rows.is_empty())
+        || counts.any(|counts| counts.held + counts.failed > 0)
+        || tenant.new_conflicts(&end.run).await? > 0;
+    let left = Left { itself, waiting: detail.waiting.as_ref().is_some_and(|waiting| waiting.total > 0) };
     // What a run that failed at once has counted is nothing; its error says all.
     if end.error.is_some() && !output.json && !got_anywhere(&detail.run) {
-        return Ok(complete);
+        return Ok(left);
     }
     if output.json && limit.is_none() {
         let query = ChangeQuery { status: made(options), ..query.clone() };
         print_detail(tenant, &end.run, detail, &query).await?;
-        return Ok(complete);
+        return Ok(left);
     }
     let failed = end.error.is_some();
     output.show(&detail, |detail| match (plan, again) {
@@ -103,7 +116,7 @@ pub(super) async fn show(
         (_, true) => again_text(detail),
         _ => sync_text(detail, failed),
     })?;
-    Ok(complete)
+    Ok(left)
 }
 
 fn plan_text(detail: &RunDetail, failed: bool) -> String {
@@ -241,13 +254,13 @@ fn waits(detail: &RunDetail) -> String {
     waiting.map(|waiting| format!("\n{}", waiting_text(waiting, &detail.run.sync))).unwrap_or_default()
 }
 
-/// How the command ends for a run that ended so.
-pub(super) fn done(end: RunEnd) -> anyhow::Result<Done> {
+/// How the command ends for a run that ended so. `strict`: also by what earlier runs have left.
+pub(super) fn done(end: RunEnd, left: Left, strict: bool) -> anyhow::Result<Done> {
     if let Some(error @ SyncError::TimeUp { .. }) = end.error {
         door::tell(&error.to_string());
     } else if let Some(error) = end.error {
         return Err(anyhow::Error::from(error))
             .with_context(|| format!("run {} of {} did not come to its end", end.run.id, end.run.sync));
     }
-    Ok(if end.run.problems() > 0 { Done::WithProblems } else { Done::Well })
+    Ok(if left.itself || (strict && left.waiting) { Done::WithProblems } else { Done::Well })
 }

@@ -9,6 +9,7 @@ use super::report::{counts_table, notices_text};
 use super::{Context, run_again, stream};
 use entente::Tenant;
 use entente::view::{ChangeQuery, Cursor, Page, PageRequest, RunDetail, RunView};
+use entente_core::Timestamp;
 use entente_sync::{Remedy, Run, RunKind};
 
 /// The commands below `entente run`.
@@ -60,7 +61,8 @@ pub(super) async fn run(command: RunCommand, context: &Context) -> anyhow::Resul
         RunCommand::List { sync, limit, after } => {
             let tenant = context.tenant()?;
             let page = tenant.list_runs(sync.as_deref(), PageRequest { after, limit }).await?;
-            output.show(&page, list_table)?;
+            let now = tenant.clock().now();
+            output.show(&page, |page| list_table(page, |at| output.moment(at, now)))?;
         }
         RunCommand::Show { run, filter, page, log } => {
             let tenant = context.tenant()?;
@@ -100,7 +102,7 @@ pub(super) async fn print_detail(
     Ok(())
 }
 
-fn list_table(page: &Page<RunView>) -> String {
+fn list_table(page: &Page<RunView>, moment: impl Fn(Timestamp) -> String) -> String {
     if page.rows.is_empty() {
         return format!("no run yet{}", remedy::lines(&[Remedy::Sync { sync: None }]));
     }
@@ -121,7 +123,7 @@ fn list_table(page: &Page<RunView>) -> String {
         rows.add_row(vec![
             run.run.to_string(),
             run.sync.clone(),
-            run.started.to_string(),
+            moment(run.started),
             seconds.unwrap_or_default(),
             run.status.word().to_owned(),
             run.written.to_string(),

@@ -69,7 +69,6 @@ async fn again(
     context: &Context,
 ) -> anyhow::Result<Done> {
     let end = run_once(tenant, sync, options, context.output).await?;
-    let complete = show(tenant, &end, &ChangeQuery::default(), limit, context.output).await?;
-    let well = done(end)?;
-    Ok(if complete { well } else { Done::WithProblems })
+    let left = show(tenant, &end, &ChangeQuery::default(), limit, context.output).await?;
+    done(end, left, false)
 }

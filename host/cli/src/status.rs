@@ -1,11 +1,12 @@
 //! `entente status`: how the syncs stand.
 
-use super::output::{Done, cell, table};
+use super::dates::duration;
+use super::output::{Done, Output, cell, table};
 use super::report::notices_text;
 use super::waiting::{differing_lines, most, waiting_lines};
 use super::{Context, remedy};
-use entente::ConfigError;
-use entente::view::{Exchanges, RunView, StatusView, Tally, WaitingView};
+use entente::view::{Alarm, Exchanges, RunView, StatusView, SyncCheckView, Tally, WaitingView};
+use entente::{ConfigError, Tenant};
 use entente_core::{Side, Timestamp};
 use entente_sync::{Remedy, RunKind, RunStatus};
 
@@ -17,11 +18,20 @@ pub(super) struct StatusArgs {
     /// Also each field that differs on purpose, and why nothing is written
     #[arg(long, requires = "name")]
     differing: bool,
+    /// For monitors: say what is not well, a line for each sync, and end with 3 where anything is not
+    #[arg(long, conflicts_with = "differing")]
+    check: bool,
+    /// With --check: nor is a sync well whose last run that came to its end is older than this, such as 2h
+    #[arg(long, value_name = "DURATION", requires = "check")]
+    max_age: Option<String>,
 }
 
 /// Runs the command.
 pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
+    if args.check {
+        return check(&args, &tenant, context).await;
+    }
     let (mut statuses, now) = (tenant.status(args.name.as_deref()).await?, tenant.clock().now());
     for status in &mut statuses {
         if args.name.is_some() {
@@ -39,7 +49,7 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
         }
         let texts: Vec<String> = statuses
             .iter()
-            .map(|status| format!("{}{}", text(status, now), remedy::lines(&status.next)))
+            .map(|status| format!("{}{}", text(status, now, context.output), remedy::lines(&status.next)))
             .collect();
         texts.join("\n\n")
     })?;
@@ -47,6 +57,56 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
 }
 
 /// The next steps where the records that wait are shown: what helps them, in place of having them shown.
+/// What is not well, for monitors.
+async fn check(args: &StatusArgs, tenant: &Tenant, context: &Context) -> anyhow::Result<Done> {
+    let max_age = args.max_age.as_deref().map(|text| duration("max-age", text)).transpose()?;
+    let checks = tenant.check_syncs(args.name.as_deref(), max_age).await?;
+    let now = tenant.clock().now();
+    context.output.show(&checks, |checks| {
+        if checks.is_empty() {
+            return "no sync yet".to_owned();
+        }
+        let moment = |at| context.output.moment(at, now);
+        checks.iter().map(|check| check_text(check, moment)).collect::<Vec<_>>().join("\n")
+    })?;
+    // Where nothing is synced nothing is well: a monitor may look at another home than it means.
+    Ok(match !checks.is_empty() && checks.iter().all(|check| check.well) {
+        true => Done::Well,
+        false => Done::WithProblems,
+    })
+}
+
+fn check_text(check: &SyncCheckView, moment: impl Fn(Timestamp) -> String) -> String {
+    let good = match check.last_good_end {
+        Some(ended) => format!("last came to its end {}", moment(ended)),
+        None => "has never come to its end".to_owned(),
+    };
+    if check.well {
+        return format!("{}: well, {good}", check.sync);
+    }
+    let alarms: Vec<String> = check.alarms.iter().map(|alarm| alarm_text(alarm, &moment)).collect();
+    format!("{}: NOT WELL, {good}: {}{}", check.sync, alarms.join("; "), remedy::lines(&check.next))
+}
+
+fn alarm_text(alarm: &Alarm, moment: impl Fn(Timestamp) -> String) -> String {
+    match alarm {
+        Alarm::NeverWell => "no whole run has ended well".to_owned(),
+        Alarm::TooOld { run, ended } => {
+            format!("the last good run, {run}, ended {}, longer ago than --max-age allows", moment(*ended))
+        }
+        Alarm::Failed { run, error } => format!("run {run} failed: {}", cell(error, 200)),
+        Alarm::Interrupted { run } => format!("run {run} was interrupted"),
+        Alarm::Disabled { integration } => format!("{integration} is disabled"),
+        Alarm::HeldBack { integration } => format!("{integration} is held back after crashes"),
+        Alarm::FailedRecords { records: 1 } => "1 record failed".to_owned(),
+        Alarm::FailedRecords { records } => format!("{records} records failed"),
+        Alarm::HeldRecords { records: 1 } => "1 record is held".to_owned(),
+        Alarm::HeldRecords { records } => format!("{records} records are held"),
+        Alarm::Conflicts { fields: 1 } => "1 field is in conflict".to_owned(),
+        Alarm::Conflicts { fields } => format!("{fields} fields are in conflict"),
+    }
+}
+
 fn next_of_one(next: Vec<Remedy>, waiting: &WaitingView) -> Vec<Remedy> {
     /// How many steps of single records are worth showing beside the records.
     const STEPS: usize = 5;
@@ -65,7 +125,7 @@ fn next_of_one(next: Vec<Remedy>, waiting: &WaitingView) -> Vec<Remedy> {
 }
 
 /// How a run ended, in a few words.
-fn ended(run: &RunView) -> String {
+fn ended(run: &RunView, moment: impl Fn(Timestamp) -> String) -> String {
     let what = match run.options.kind {
         RunKind::Plan { .. } => ", a dry run".to_owned(),
         RunKind::Apply { plan, .. } => format!(", of the plan of run {plan}"),
@@ -76,17 +136,17 @@ fn ended(run: &RunView) -> String {
     let how = match run.status {
         RunStatus::Running => "is under way".to_owned(),
         RunStatus::Done => {
-            format!("ended {}, {} records written", run.ended.unwrap_or(run.started), run.written)
+            format!("ended {}, {} records written", moment(run.ended.unwrap_or(run.started)), run.written)
         }
         RunStatus::Failed => {
             format!("failed: {}", run.error.as_deref().unwrap_or("it does not say why"))
         }
         RunStatus::Interrupted => "was interrupted".to_owned(),
     };
-    format!("run {}{what}, begun {}, {how}", run.run, run.started)
+    format!("run {}{what}, begun {}, {how}", run.run, moment(run.started))
 }
 
-fn text(status: &StatusView, now: Timestamp) -> String {
+fn text(status: &StatusView, now: Timestamp, output: Output) -> String {
     let Exchanges { left, right } = &status.exchanges;
     let mut text = format!("{}: {left} ↔ {right}", status.sync);
     for integration in &status.disabled {
@@ -108,7 +168,11 @@ fn text(status: &StatusView, now: Timestamp) -> String {
         ));
     }
     match &status.last_run {
-        Some(run) => text.push_str(&format!("\nlast: {}{}", ended(run), notices_text(run))),
+        Some(run) => text.push_str(&format!(
+            "\nlast: {}{}",
+            ended(run, |at| output.moment(at, now)),
+            notices_text(run)
+        )),
         None => text.push_str("\nit has not run yet"),
     }
     if let Some(trust) = &status.trust {
@@ -126,6 +190,13 @@ fn text(status: &StatusView, now: Timestamp) -> String {
         ));
     }
     text.push_str(&format!("\n{}{}", tally_table(status), reasons_text(status)));
+    match status.total.decided {
+        0 => {}
+        1 => text.push_str("\n1 field in conflict is decided; the next run writes it"),
+        fields => {
+            text.push_str(&format!("\n{fields} fields in conflict are decided; the next run writes them"))
+        }
+    }
     if let Some(waiting) = status.waiting.as_ref().filter(|waiting| waiting.total > 0) {
         text.push_str(&format!("\n{}", waiting_lines(waiting)));
     }
@@ -133,8 +204,9 @@ fn text(status: &StatusView, now: Timestamp) -> String {
         text.push_str(&format!("\n{}", differing_lines(differing)));
     } else if status.total.differing > 0 {
         text.push_str(&format!(
-            "\n{} of those in sync have fields that differ on purpose: status {} --differing tells which and why",
-            status.total.differing, status.sync
+            "\n{} of those in sync have fields that differ on purpose{}",
+            status.total.differing,
+            remedy::lines(&[Remedy::ShowDiffering { sync: status.sync.clone() }])
         ));
     }
     text

@@ -10,7 +10,6 @@ use entente_core::Timestamp;
 use entente_sync::{Reading, RunEnd, RunKind, RunOptions, Scope, Sides, Span, SyncDefinition, Trust};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// Options of `entente sync`.
 #[derive(Debug, clap::Args)]
@@ -75,6 +74,9 @@ pub(super) struct SyncArgs {
     /// Wait for a run that is under way
     #[arg(long)]
     wait: bool,
+    /// End with 3 also where only earlier runs have left something that waits for you
+    #[arg(long)]
+    strict: bool,
 }
 
 impl SyncArgs {
@@ -101,6 +103,7 @@ impl SyncArgs {
             until_settled: false,
             max_time: None,
             wait: true,
+            strict: false,
         }
     }
 
@@ -143,7 +146,7 @@ impl SyncArgs {
                 .iter()
                 .map(|text| pair("option", text, "segment:vip"))
                 .collect::<Result<_, _>>()?,
-            max_time: self.max_time.as_deref().map(duration).transpose()?,
+            max_time: self.max_time.as_deref().map(|text| dates::duration("max-time", text)).transpose()?,
             wait: self.wait,
             lift_brake: self.lift_brake,
             lift_identifiers: self.lift_identifiers,
@@ -238,20 +241,6 @@ fn pair(option: &str, text: &str, example: &str) -> Result<(String, String), Usa
     }
 }
 
-/// `90s`, `5m`, `2h`, or seconds.
-fn duration(text: &str) -> Result<Duration, Usage> {
-    let wrong = || Usage(format!("--max-time: '{text}' is no duration; write for example 90s, 5m or 2h"));
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
-    let seconds = match &text[digits.len()..] {
-        "" | "s" => number,
-        "m" => number.saturating_mul(60),
-        "h" => number.saturating_mul(3600),
-        _ => return Err(wrong()),
-    };
-    Ok(Duration::from_secs(seconds))
-}
-
 /// Runs the command.
 pub(super) async fn run(args: SyncArgs, context: &Context) -> anyhow::Result<Done> {
     let mut options = args.options()?;
@@ -262,9 +251,8 @@ pub(super) async fn run(args: SyncArgs, context: &Context) -> anyhow::Result<Don
         *trust = args.trust(&tenant.configuration().definition(&args.name).await?)?;
     }
     let end = run_once(&tenant, &args.name, options, context.output).await?;
-    let complete = show(&tenant, &end, &args.filter.unwrap_or_default(), args.limit, context.output).await?;
-    let well = done(end)?;
-    Ok(if complete { well } else { Done::WithProblems })
+    let left = show(&tenant, &end, &args.filter.unwrap_or_default(), args.limit, context.output).await?;
+    done(end, left, args.strict)
 }
 
 /// Runs a sync with progress; Ctrl-C ends it at the next safe point.

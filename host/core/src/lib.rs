@@ -16,5 +16,5 @@ pub use judge::{
 };
 pub use record::{
     Carrier, Comparison, Compatibility, FieldTime, KEY_SEPARATOR, Kind, Reference, Timestamp, TimestampError,
-    Value, ValueError, bounded_key, canonical_identifier, is_unfit_for_key,
+    Value, ValueError, bounded_key, canonical_identifier, is_unfit_for_key, query_words, search_words,
 };

@@ -27,8 +27,8 @@ pub use config::{
     DEFAULT_TENANT, Described, Draft, DraftIssue, DraftPlace, File, FileError, FileInputs, Grants, HUB,
     Health, Home, HomeLock, InstalledPlugin, Integration, Names, NewTenant, Notice, PlanLine, PlanSign,
     PluginFacts, PluginSource, Position, Prepared, Problem, Problems, SealingKey, SecretGrant, SecretInfo,
-    SecretText, SettingIssue, StoredSync, SyncDraft, check, check_name, definition_from_manual, digest_of,
-    fit,
+    SecretText, SettingIssue, StoredSync, SyncDraft, Told, check, check_name, definition_from_manual,
+    digest_of, fit,
 };
 pub use entente_core;
 pub use entente_plugin;
@@ -40,8 +40,8 @@ pub use grants::{
 };
 pub use host::{Host, HostOptions};
 pub use tenant::{
-    ArchiveError, Archived, CallFilter, Changed, Content, Granted, IntegrationChange, LinkOptions,
-    LinkRefused, Linked, LinkedField, LoggedLine, NewIntegration, PluginFiles, Rebind, Rebound, RecordName,
-    Removed, RerunError, RestoreOptions, Restored, Retried, RetriedAll, Tenant, TenantError, Upgraded,
-    WaitingConflict,
+    ArchiveError, Archived, CallFilter, Changed, Content, ErasureView, Granted, IntegrationChange,
+    LinkOptions, LinkRefused, Linked, LinkedField, LoggedLine, NewIntegration, NotErased, PluginFiles,
+    Rebind, Rebound, RecordName, Removed, RerunError, RestoreOptions, Restored, Retried, RetriedAll, Tenant,
+    TenantError, Upgraded, WaitingConflict,
 };

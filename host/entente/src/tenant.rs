@@ -3,19 +3,19 @@
 
 use crate::config::{
     Added, ConfigError, Configuration, DEFAULT_TENANT, Draft, HUB, Home, PluginFacts, PluginSource, Problems,
-    SealingKey, SecretText, SettingIssue, definition_from_manual,
+    SealingKey, SecretText, SettingIssue, Told, definition_from_manual,
 };
 use crate::grants::{GrantRefused, IntegrationNotice};
 use egress::StoredBudget;
-use entente_core::Foreign;
+use entente_core::{Foreign, Timestamp};
 use entente_plugin::{
     CacheMacKey, CallBudget, Compiler, Inspection, LimitReached, Limits, LoadError, Manifest, PluginConfig,
     PluginExchange, PluginRuntime, SettingError, TenantAccount, UnknownLimit,
 };
 use entente_sqlite::{Hub, HubError, SqliteLedger, Store, StoreError};
 use entente_sync::{
-    Clock, Description, Engine, Exchange, ExchangeError, LedgerError, Observer, OperatorLedger, Remedy,
-    RunEnd, RunOptions, RunStatus, Sides, SyncDefinition, SyncError, SystemClock, SystemRandomness,
+    Clock, Description, Engine, Exchange, ExchangeError, LedgerError, Message, Observer, OperatorLedger,
+    Remedy, RunEnd, RunOptions, RunStatus, Sides, SyncDefinition, SyncError, SystemClock, SystemRandomness,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,7 @@ mod book;
 mod books;
 mod connections;
 mod egress;
+mod erase;
 mod export;
 mod integrations;
 mod limits;
@@ -48,6 +49,7 @@ pub use archive::{ArchiveError, Archived, Content};
 pub(crate) use books::fuzzing;
 pub use books::{CallFilter, LoggedLine, PluginFiles};
 pub(crate) use books::{KeptCall, OTHERS};
+pub use erase::{ErasureView, NotErased};
 pub(crate) use export::blocking;
 pub use integrations::{Changed, Granted, IntegrationChange, NewIntegration, Upgraded};
 pub use link::{LinkOptions, LinkRefused, Linked, LinkedField};
@@ -114,6 +116,9 @@ pub enum TenantError {
     /// A record was not linked by hand.
     #[error(transparent)]
     NotLinked(Box<LinkRefused>),
+    /// A record was not erased.
+    #[error(transparent)]
+    NotErased(Box<NotErased>),
     /// The integration is disabled.
     #[error("the integration '{0}' is disabled")]
     Disabled(String),
@@ -240,6 +245,10 @@ impl TenantError {
             TenantError::Exchange { error, .. } => error.remedies.clone(),
             TenantError::Rerun(error) => error.remedies(),
             TenantError::NotLinked(error) => error.remedies(),
+            TenantError::NotErased(error) => error.remedies(),
+            TenantError::Hub(HubError::NoRecord { object, id, kept: true, .. }) => {
+                vec![Remedy::RestoreRecord { record: format!("{object}:{id}") }]
+            }
             TenantError::Disabled(integration) => vec![Remedy::Enable { integration: integration.clone() }],
             TenantError::NotSet { integration, setting, .. } => {
                 vec![Remedy::SetSetting { integration: integration.clone(), setting: setting.clone() }]
@@ -522,8 +531,15 @@ impl Tenant {
         self.take_over(&definition.relation).await?;
         let limits = self.limits().await?;
         self.store.limit_size(limits.tenant_database_bytes).await?;
-        let left = self.side(&definition.exchanges.left).await?;
-        let right = self.side(&definition.exchanges.right).await?;
+        let began = self.clock.now();
+        let sides = async {
+            let left = self.side(&definition.exchanges.left).await?;
+            Ok((left, self.side(&definition.exchanges.right).await?))
+        };
+        let (left, right) = match sides.await {
+            Ok(sides) => sides,
+            Err(error) => return Err(self.note_unbegun(&definition, options, began, error).await),
+        };
         tracing::info!(
             sync = name,
             tenant = self.name(),
@@ -558,6 +574,26 @@ impl Tenant {
             "a run has ended"
         );
         Ok((definition, end))
+    }
+
+    /// Keeps a run that could not begin as one that failed, with its reason, so that lists of runs and monitors have it.
+    /// Returns that reason.
+    async fn note_unbegun(
+        &self,
+        definition: &SyncDefinition,
+        options: RunOptions,
+        began: Timestamp,
+        error: TenantError,
+    ) -> TenantError {
+        let mut run = entente_sync::Run::new(&definition.name, &definition.relation, options, began);
+        run.status = RunStatus::Failed;
+        run.ended = Some(self.clock.now());
+        run.error = Some(Message::new(error.to_string(), error.remedies()));
+        // Why it could not begin is told in any case.
+        if let Err(error) = self.ledger.note_unbegun(run).await {
+            tracing::warn!(sync = definition.name, %error, "that a run could not begin could not be stored");
+        }
+        error
     }
 
     async fn note_health(&self, side: &SyncSide, ran: bool) -> Result<(), TenantError> {
@@ -631,6 +667,14 @@ impl Tenant {
         Ok(PluginRuntime::inspect_installed(&path, digest, &self.limits().await?).await?.manifest)
     }
 
+    /// Asks an exchange for its objects and the mappings that it proposes.
+    pub(crate) async fn describe_exchange(&self, name: &str) -> Result<Told, TenantError> {
+        let exchange = self.exchange(name).await?;
+        let description = self.describe(name, exchange.as_ref()).await?;
+        let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
+        Ok(Told { at: self.clock.now(), description, manual })
+    }
+
     async fn describe(&self, name: &str, exchange: &dyn Exchange) -> Result<Description, TenantError> {
         exchange.describe().await.map_err(|error| failed(name, "describe its objects", error))
     }
@@ -648,7 +692,7 @@ impl Tenant {
         let name = &draft.integration.name;
         let bytes = component(draft);
         let mut notices = Vec::new();
-        let mut sync = None;
+        let (mut sync, mut told) = (None, None);
         if with_sync {
             let exchange = self.run_plugin(&draft.integration, bytes, draft.secrets.clone()).await?;
             let remote = self.describe(name, &exchange).await?;
@@ -656,10 +700,15 @@ impl Tenant {
             let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;
             let (definition, left_out) =
                 definition_from_manual(name, &hub, &remote, &manual).map_err(problems)?;
+            told = Some(Told { at: self.clock.now(), description: remote, manual });
             notices = left_out;
             sync = Some(definition);
         }
-        Ok((self.configuration.add_integration(draft, sync).await?, notices))
+        let added = self.configuration.add_integration(draft, sync).await?;
+        if let Some(told) = told {
+            self.configuration.keep_told(&added.integration, &told).await?;
+        }
+        Ok((added, notices))
     }
 
     /// Runs SQLite's integrity check over the whole database.

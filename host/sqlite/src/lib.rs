@@ -6,20 +6,23 @@
 //!
 //! [`Exchange`]: entente_sync::Exchange
 
+mod erase;
 mod hub;
 mod ledger;
 mod store;
 mod stored;
 
+pub use erase::{ERASED, EraseError, Erased, Erasure, Mentions, PairPlace, erase, pair_places};
 pub use hub::{
-    BadCell, CsvError, DateOrder, Definer, Empty, ExportOptions, Exported, FieldDefinition, Hub, HubError,
-    ImportKey, ImportOptions, ImportReport, List, ListQuery, MOST_CHOICES, MOST_FIELDS, MOST_FIELDS_OF_ALL,
-    MOST_OBJECTS, ObjectDefinition, Origin, ParseError, ParseOptions, RecordField, RecordView, Refusal,
-    UnusedColumn, export_csv, import_csv, parse_value,
+    BadCell, BadCells, BadCode, CardVersion, CellError, CsvError, DateOrder, Definer, Empty, ExportOptions,
+    Exported, FieldDefinition, Hub, HubError, ImportKey, ImportNote, ImportOptions, ImportReport, LeftOut,
+    List, ListQuery, MOST_CHOICES, MOST_FIELDS, MOST_FIELDS_OF_ALL, MOST_OBJECTS, ObjectDefinition, Only,
+    Origin, ParseError, ParseOptions, REFUSED_COLUMN, RecordField, RecordView, Refusal, RefusalCount,
+    UnusedColumn, Weighing, export_cards, export_csv, import_csv, import_with_refused, parse_value,
 };
 pub use ledger::{SqliteLedger, ensure_mapping, ensure_slots};
 pub use store::{Session, Store, StoreError, StoreFailure, StoreUnit};
 pub use stored::{
-    CustomDefinitionRow, HealthRow, IntegrationRow, PluginRow, PreviousVersionRow, RelationRow, SecretRow,
-    SyncRow,
+    CustomDefinitionRow, DescriptionRow, HealthRow, IntegrationRow, PluginRow, PreviousVersionRow,
+    RelationRow, SecretRow, SyncRow,
 };

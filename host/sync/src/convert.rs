@@ -16,13 +16,13 @@ use super::subject::RecordRef;
 use super::working::{Entry, Working};
 use entente_core::{Reference, Side};
 
-/// Queues a pair for a decision, or marks it dirty while an order is in flight.
+/// Queues a pair for a decision, or marks it dirty while an order is in flight. Another id of its source does not settle
+/// what became of a create.
 pub(super) fn mark_for_decision(pair: &mut Pair) {
     if pair.status == Status::Live {
         pair.dirty = true;
-    } else {
-        pair.status = Status::Todo;
-        pair.reason = None;
+    } else if !pair.is_of_unknown_fate() {
+        pair.queue();
     }
 }
 
@@ -31,7 +31,7 @@ pub(super) fn mark_for_decision(pair: &mut Pair) {
 pub(super) fn await_reading(pair: &mut Pair, mapping: &ObjectMapping, side: Side) {
     // What was read of it is of the record that it was before: however its pair is queued, nothing is decided by that.
     pair.half_mut(side).read = None;
-    if pair.status != Status::Live {
+    if pair.status != Status::Live && !pair.is_of_unknown_fate() {
         pair.status = Status::Held;
         pair.reason = Some(Reason::NotReadYet { side, object: mapping.object(side).to_owned() });
     }
@@ -102,8 +102,8 @@ impl Session<'_> {
     }
 
     /// Conversions within an object (merge, new id). In a merge the winner keeps its pair if it has a
-    /// counterpart, and the loser's counterpart is held; else the loser's pair moves to the winner. Returns the
-    /// records that have left their pairs so.
+    /// counterpart, or may have one by an open create, and the loser's counterpart is held; else the loser's pair
+    /// moves to the winner. Returns the records that have left their pairs so.
     pub(super) fn convert(&mut self, work: &mut Working<'_>, page: &Page) -> Vec<Reference> {
         let mut ended = Vec::new();
         let (mapping, side) = (work.mapping, work.side);
@@ -125,6 +125,8 @@ impl Session<'_> {
                 self.is_back(work, winner);
             }
             let alone = |entry: Entry| work.pairs[entry].half(side.other()).id.is_none();
+            // Its counterpart may be there already.
+            let has_open = winner.is_some_and(|winner| work.has_open_create(winner));
             let may_be_made = match winner {
                 Some(winner) => {
                     alone(winner)
@@ -137,7 +139,9 @@ impl Session<'_> {
                 // a record of its own until then. The loser is not taken for deleted meanwhile.
                 None if self.open_creates.under_way(mapping, side) && !is_told_gone(page, conversion) => {}
                 _ if may_be_made => self.hold_loser(work, entry, conversion),
-                Some(winner) if !alone(winner) || alone(entry) => self.hold_loser(work, entry, conversion),
+                Some(winner) if !alone(winner) || has_open || alone(entry) => {
+                    self.hold_loser(work, entry, conversion);
+                }
                 Some(winner) => {
                     ended.push(conversion.before.clone());
                     // The winner has no counterpart: the pair of the loser moves to it.
@@ -185,9 +189,16 @@ impl Session<'_> {
     fn hold_loser(&mut self, work: &mut Working<'_>, entry: Entry, conversion: &Conversion) {
         let (mapping, side) = (work.mapping, work.side);
         work.touch(entry);
-        let now = self.now();
+        // What a create has made that carried identifiers is known by these.
+        let keys = work.sent_keys(work.pairs[entry].id, side.other());
+        let (now, open) = (self.now(), keys.is_empty() && work.has_open_create(entry));
         let pair = &mut work.pairs[entry];
         if pair.half(side).deleted.is_some() {
+            return;
+        }
+        if open {
+            // It is gone, and what its create has made is still to be found out.
+            self.note_deletion(mapping, pair, side, now);
             return;
         }
         let reason = Reason::Merged {

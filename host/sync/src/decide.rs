@@ -211,7 +211,7 @@ impl Session<'_> {
         }
         // An idempotent create that may have been executed is sent again as it was: its answer alone tells.
         if new.lacks_values()
-            && let Some(sent) = plan.sent.remove(&pair.id)
+            && let Some(sent) = plan.sent.remove(&(pair.id, target))
             && required_gone(mapping, links, target, &sent).is_none()
         {
             new = NewRecord::Create(sent, Vec::new());

@@ -78,14 +78,12 @@ impl Session<'_> {
             pair.keys[side] = Some(Vec::new());
             self.keys_given_up = true;
         }
-        let unknown = matches!(pair.reason, Some(Reason::FateUnknown { .. })) && !pair.is_linked();
         if pair.status == Status::Live {
             pair.dirty = true;
-        } else if pair.status == Status::Held && unknown {
-            // A create with an unknown outcome: the deletion of its source does not settle it.
+        } else if pair.is_of_unknown_fate() {
+            // The deletion of its source does not settle what became of the create.
         } else {
-            pair.status = Status::Todo;
-            pair.reason = None;
+            pair.queue();
         }
     }
 

@@ -155,7 +155,7 @@ pub struct Field {
 }
 
 /// Object mapping between the hub and an exchange, as the exchange proposes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProposedMapping {
     /// Name of the hub's object.
     pub hub: String,
@@ -170,7 +170,7 @@ pub struct ProposedMapping {
 }
 
 /// Field mapping that an exchange proposes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProposedField {
     /// Name of the hub's field.
     pub hub: String,
@@ -183,7 +183,7 @@ pub struct ProposedField {
 }
 
 /// Which way data may flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProposedDirection {
     /// To the hub only.
     ToHub,

@@ -62,8 +62,7 @@ impl Session<'_> {
             let mut free: Vec<Pair> =
                 pairs.into_iter().filter(|pair| is_ambiguous_no_more(mapping, pair, &others)).collect();
             for pair in &mut free {
-                pair.status = Status::Todo;
-                pair.reason = None;
+                pair.queue();
                 if again {
                     self.revisit(mapping.id, pair.id);
                 }
@@ -94,8 +93,7 @@ impl Session<'_> {
             let Some(owner) = same.or_else(|| owner(side.other())) else {
                 if !keys.iter().any(|key| taken.contains(key)) {
                     pair.keys[side] = Some(keys.clone());
-                    pair.status = Status::Todo;
-                    pair.reason = None;
+                    pair.queue();
                     saved.push(pair);
                     taken.extend(keys);
                 }
@@ -117,8 +115,7 @@ impl Session<'_> {
             }
             *other.half_mut(side) = pair.half(side).clone();
             other.keys[side] = Some(keys.clone());
-            other.status = Status::Todo;
-            other.reason = None;
+            other.queue();
             removed.push(pair.id);
             saved.push(other);
             self.run.count(side, mapping.object(side)).matched += 1;

@@ -330,13 +330,7 @@ impl Session<'_> {
                         identity::renew(mapping, pair, side);
                     }
                     pair.half_mut(side).filtered = true;
-                    if pair.status == Status::Live {
-                        pair.dirty = true;
-                    } else {
-                        pair.status = Status::Excluded;
-                        pair.reason = Some(Reason::OutsideFilter { side });
-                    }
-                    work.touch(entry);
+                    work.leave_out(entry);
                 }
                 continue;
             }
@@ -589,8 +583,7 @@ impl Session<'_> {
         *pair.half_mut(side.other()) = half;
         pair.keys[side.other()] =
             Some(identity::keys(mapping, side.other(), |slot| pair.current(side.other(), slot)));
-        pair.status = Status::Todo;
-        pair.reason = None;
+        pair.queue();
         self.run.count(side, mapping.object(side)).matched += 1;
         true
     }

@@ -127,6 +127,8 @@ pub struct OpenConflict {
     pub last: Timestamp,
     /// How often it was found.
     pub times: u64,
+    /// What the operator has decided, which the next run writes.
+    pub ruling: Option<Choice>,
 }
 
 /// What an operator says of the counterpart of a record.
@@ -171,8 +173,17 @@ pub enum ConflictFilter<'a> {
     All,
     /// Conflicts of pairs of these mappings.
     Mappings(&'a [MappingId]),
+    /// Those of them that nobody has decided.
+    Undecided(&'a [MappingId]),
     /// Conflicts of one pair.
     Pair(PairId),
+}
+
+impl ConflictFilter<'_> {
+    /// Whether it names no mapping, so that nothing passes it.
+    pub const fn is_empty(self) -> bool {
+        matches!(self, ConflictFilter::Mappings([]) | ConflictFilter::Undecided([]))
+    }
 }
 
 /// Number of open conflicts of a mapping with the same reason.
@@ -184,6 +195,8 @@ pub struct ConflictCount {
     pub reason: FieldReason,
     /// Number of fields in conflict.
     pub conflicts: u64,
+    /// How many of them the operator has decided; the next run writes them.
+    pub decided: u64,
 }
 
 /// Queries and writes of an operator, beside those of the engine. All lists are pages: by number, above
@@ -232,6 +245,10 @@ pub trait OperatorLedger: Ledger {
         counterpart: &Counterpart,
     ) -> Result<Result<(), NotLinked>, LedgerError>;
 
+    /// Takes note that a deleted record of a pair was restored on its side: a counterpart that was deleted is none any more,
+    /// so that the next run, which reads the record, may make one. One that is still there is compared with it.
+    async fn record_restored(&self, lease: &Lease, pair: PairId, side: Side) -> Result<(), LedgerError>;
+
     /// Runs, newest first, below `before` where that is given, of one sync or of all.
     async fn runs(
         &self,
@@ -239,6 +256,11 @@ pub trait OperatorLedger: Ledger {
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Vec<Run>, LedgerError>;
+    /// Stores a run that could not begin, as failed, and gives it its number. Takes no lease: another run of the relation
+    /// may be under way.
+    async fn note_unbegun(&self, run: Run) -> Result<Run, LedgerError>;
+    /// The newest run of a sync that read everything or what has changed, and ended well.
+    async fn last_good_run(&self, sync: &str) -> Result<Option<Run>, LedgerError>;
     /// The next run of a sync after this one.
     async fn run_after(&self, sync: &str, run: RunId) -> Result<Option<Run>, LedgerError>;
     /// Number of runs, of one sync or of all.
@@ -307,6 +329,9 @@ pub trait OperatorLedger: Ledger {
 
     /// Histogram of open conflicts by mapping and reason. Every conflict is counted once.
     async fn count_conflicts(&self, which: ConflictFilter<'_>) -> Result<Vec<ConflictCount>, LedgerError>;
+
+    /// Number of open conflicts of these mappings that were found first by a later run than this one.
+    async fn count_new_conflicts(&self, mappings: &[MappingId], after: RunId) -> Result<u64, LedgerError>;
 
     /// Every mapping, of one relation or of all.
     async fn mappings(&self, relation: Option<&str>) -> Result<Vec<MappingRow>, LedgerError>;

@@ -281,12 +281,12 @@ impl Session<'_> {
         if pair.status == Status::Ok && !(by_undo && pair.dirty) {
             pair.attempts = 0;
         }
-        let gone = pair.halves.iter().any(|half| half.deleted.is_some());
+        let gone = pair.halves.iter().any(|half| half.deleted.is_some() || half.filtered);
         if pair.half(source).deleted.is_some() && by_undo {
             pair.status = Status::Deleted;
             pair.reason = Some(Reason::MadeAgain);
         } else if gone {
-            // Deleted while the outcome was unknown: the policy decides.
+            // Deleted, or outside the filter, while the outcome was unknown: the policy decides.
             pair.dirty = true;
         }
         if let Some(reference) = waits {
@@ -398,7 +398,7 @@ impl Session<'_> {
         entry.change.status = ChangeStatus::Dropped;
         entry.change.sent = None;
         entry.change.reason = Some(reason.clone());
-        entry.pair.status = Status::Todo;
+        entry.pair.queue();
         entry.pair.reason = Some(reason);
         self.hold_stranger(mapping, &mut entry.pair);
         self.revisit(mapping.id, entry.pair.id);

@@ -201,6 +201,22 @@ impl Pair {
         }
     }
 
+    /// Queues the pair for a decision about what stands there now: it does not wait for what has failed, or was put off,
+    /// before.
+    pub(super) fn queue(&mut self) {
+        self.status = Status::Todo;
+        self.reason = None;
+        // Not 0: a change may have been sent and never answered.
+        self.attempts = self.attempts.min(1);
+        self.due = None;
+    }
+
+    /// Whether nobody knows what became of a create of this pair, and nothing has been found that it has made.
+    pub(super) fn is_of_unknown_fate(&self) -> bool {
+        let unknown = matches!(self.reason, Some(Reason::FateUnknown { .. }));
+        self.status == Status::Held && unknown && !self.is_linked()
+    }
+
     /// The half of a side.
     pub fn half(&self, side: Side) -> &Half {
         &self.halves[side]

@@ -23,8 +23,8 @@ pub(super) struct Plan {
     pub(super) conflicts: Vec<Conflict>,
     /// The operator's rulings on conflicts of these pairs.
     pub(super) rulings: HashMap<(PairId, Slot), Ruling>,
-    /// What creates without an answer carried to a side that takes an idempotency key once.
-    pub(super) sent: HashMap<PairId, Vec<ChangedField>>,
+    /// What creates without an answer carried to a side that takes an idempotency key once, by that side.
+    pub(super) sent: HashMap<(PairId, Side), Vec<ChangedField>>,
 }
 
 /// Features of an object on a side, and what this run knows of it.

@@ -1,14 +1,14 @@
 //! Reconcile: works off the queue of pairs and merges each one field by field. The result is the plan, which
 //! is committed before anything is sent (write-ahead).
 
-use super::change::{Change, ChangeStatus, ChangedField};
+use super::change::{Change, ChangeStatus, ChangedField, Conflict};
 use super::definition::{FieldMapping, ObjectMapping};
 use super::error::SyncError;
 use super::feature::Feature;
 use super::ledger::{Requeue, TodoFilter, Unit};
 use super::limits;
 use super::links::Links;
-use super::number::{MappingId, PairId};
+use super::number::{MappingId, PairId, Slot};
 use super::observer::Step;
 use super::order::Action;
 use super::pair::{Pair, Status};
@@ -38,6 +38,20 @@ fn note_ended(
 }
 
 impl Session<'_> {
+    /// The pairs whose conflicts are stored anew, and these. What the operator has decided is open until a run writes it: a dry run
+    /// leaves it as it is, so that it can still be decided otherwise.
+    fn conflicts_to_save(&self, pairs: &[PairId], plan: &Plan) -> (Vec<PairId>, Vec<Conflict>) {
+        let dry = self.run.options.is_dry();
+        let open = |(pair, slot): (PairId, Slot)| {
+            plan.conflicts.iter().any(|conflict| (conflict.pair, conflict.slot) == (pair, slot))
+        };
+        let ruled = plan.rulings.keys().copied().filter(|of| dry && !open(*of));
+        let decided: BTreeSet<PairId> = ruled.map(|(pair, _)| pair).collect();
+        let pairs = pairs.iter().copied().filter(|pair| !decided.contains(pair)).collect();
+        let conflicts = plan.conflicts.iter().filter(|conflict| !decided.contains(&conflict.pair)).cloned();
+        (pairs, conflicts.collect())
+    }
+
     /// Decides pairs in batches, parents first. The first pass takes the whole work queue, later passes take
     /// the pairs to revisit.
     pub(super) async fn reconcile(&mut self, first: bool) -> Result<(), SyncError> {
@@ -140,7 +154,8 @@ impl Session<'_> {
         unit.drop_plans(&numbers, now).await?;
         unit.save_changes(&mut made).await?;
         unit.save_changes(&mut earlier).await?;
-        unit.save_conflicts(&numbers, &plan.conflicts, now).await?;
+        let (of, conflicts) = self.conflicts_to_save(&numbers, &plan);
+        unit.save_conflicts(&of, &conflicts, now).await?;
         unit.save_changes(&mut plan.changes).await?;
         unit.save_pairs(&mut pairs).await?;
         unit.save_pairs(&mut merged).await?;
@@ -238,19 +253,19 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// What creates without an answer carried, by pair, where sending them again makes nothing new.
+    /// What creates without an answer carried, by pair and target, where sending them again makes nothing new.
     async fn sent_as_decided(
         &self,
         mapping: &ObjectMapping,
         pairs: &[Pair],
-    ) -> Result<HashMap<PairId, Vec<ChangedField>>, SyncError> {
+    ) -> Result<HashMap<(PairId, Side), Vec<ChangedField>>, SyncError> {
         let tried = pairs.iter().filter(|pair| pair.attempts > 0 && !pair.is_linked());
         let tried: Vec<PairId> = tried.map(|pair| pair.id).collect();
         let mut sent = self.engine.ledger.unanswered(&tried).await?;
         sent.retain(|change| {
             change.action == Action::Create && self.has(mapping, change.target, Feature::IdempotentCreate)
         });
-        Ok(sent.into_iter().map(|change| (change.pair, change.fields)).collect())
+        Ok(sent.into_iter().map(|change| ((change.pair, change.target), change.fields)).collect())
     }
 
     /// These pairs as they are after a reading, as far as they are still to be decided.

@@ -96,6 +96,8 @@ pub enum Remedy {
     RemoveUnasked { tenant: String },
     /// Write the export of a tenant.
     ExportTenant { tenant: Option<String> },
+    /// Repeat the command, and make the home folder that it names.
+    CreateHome,
     /// Choose another home folder.
     ChooseHome,
     /// Repeat the command without secrets, and set them again afterwards.
@@ -142,6 +144,14 @@ pub enum Remedy {
     ChangeRecord { record: String },
     /// Delete a record that is one too many.
     DeleteRecord { record: String },
+    /// Delete a record, before something else can be done.
+    DeleteFirst { record: String },
+    /// Show the fields of a sync that differ on purpose.
+    ShowDiffering { sync: String },
+    /// Link a record with this one, which has no other counterpart.
+    LinkWith { sync: String, record: String, other: String },
+    /// Restore a deleted record of the hub.
+    RestoreRecord { record: String },
     /// Say which record is the counterpart of this one.
     LinkRecord { sync: String, record: String },
     /// Say that what was sent for this record and never answered has made nothing.

@@ -129,21 +129,12 @@ pub(super) fn on_reported(pair: &mut Pair, side: Side, changed: bool) {
         // are decided again.
         Status::Held if matches!(pair.reason, Some(Reason::DuplicateOf { .. } | Reason::Merged { .. })) => {}
         // A create with an unknown outcome: an edit of its source settles nothing.
-        Status::Held if matches!(pair.reason, Some(Reason::FateUnknown { .. })) && !pair.is_linked() => {}
+        Status::Held if pair.is_of_unknown_fate() => {}
         // A record of the other side that has not been read yet, or that cannot be read.
         Status::Held if matches!(pair.reason, Some(Reason::NotReadYet { side: awaited, .. } | Reason::Unreadable { side: awaited, .. }) if awaited != side) =>
             {}
-        Status::Held | Status::Excluded | Status::Deleted => {
-            pair.status = Status::Todo;
-            pair.reason = None;
-        }
-        Status::Ok | Status::Failed if changed => {
-            pair.status = Status::Todo;
-            pair.reason = None;
-            // Not 0: a change may have been sent and never answered.
-            pair.attempts = pair.attempts.min(1);
-            pair.due = None;
-        }
+        Status::Held | Status::Excluded | Status::Deleted => pair.queue(),
+        Status::Ok | Status::Failed if changed => pair.queue(),
         Status::Ok | Status::Failed | Status::Todo => {}
     }
 }

@@ -31,6 +31,16 @@ struct Undone {
     why: Option<Kept>,
 }
 
+/// What an undo knows besides a change and its pair.
+#[derive(Clone, Copy)]
+struct Since<'a> {
+    /// Later changes of the pair.
+    later: &'a [Change],
+    /// The change that the same run made on the other side of the pair.
+    beside: Option<&'a Change>,
+    links: &'a Links,
+}
+
 /// Effect of an undo's plan on references between records.
 #[derive(Default)]
 struct UndoEffects {
@@ -238,7 +248,11 @@ impl Session<'_> {
         // An update without an answer that was executed may have replaced an edit, as one with an answer.
         let known: Vec<Pair> = pairs.values().cloned().collect();
         let landed = self.landed_since(mapping, &known).await?;
-        let links = self.links_of_bases(target, changes).await?;
+        // What the run wrote to both sides at once is put back on both.
+        let mut beside =
+            self.engine.ledger.changes_for(changes.first().map_or(0, |change| change.run), &numbers).await?;
+        beside.retain(|other| other.target != target && other.status == ChangeStatus::Done);
+        let links = self.links_of_bases(changes.iter().chain(&beside)).await?;
         let (mut planned, mut touched, mut deletes) = (Vec::new(), BTreeSet::new(), 0);
         for change in changes {
             let mut later = self.engine.ledger.changes_after(change.pair, change.id).await?;
@@ -252,7 +266,9 @@ impl Session<'_> {
                 continue;
             }
             let later: Vec<Change> = later.into_iter().filter(|other| other.run != change.run).collect();
-            let (action, undone) = self.undo_change(mapping, change, pair, &later, &links);
+            let beside = beside.iter().find(|other| other.pair == change.pair);
+            let since = Since { later: &later, beside, links: &links };
+            let (action, undone) = self.undo_change(mapping, change, pair, since);
             for (fields, stays) in [(undone.fields, None), (undone.left, undone.why)] {
                 if fields.is_empty() {
                     continue;
@@ -304,9 +320,9 @@ impl Session<'_> {
         mapping: &ObjectMapping,
         change: &Change,
         pair: &Pair,
-        later: &[Change],
-        links: &Links,
+        since: Since<'_>,
     ) -> (Action, Undone) {
+        let Since { later, links, .. } = since;
         // A record outside the filter is never written.
         let outside = Side::BOTH.into_iter().find(|side| pair.half(*side).filtered);
         let moved = outside.map(|side| Kept::OutsideFilter { side }).or_else(|| moved(mapping, change, pair));
@@ -314,7 +330,7 @@ impl Session<'_> {
             (Action::Update(id), Some(why)) => (Action::Update(id.clone()), keep_whole(change, why)),
             (Action::Create | Action::Delete(_), Some(why)) => (Action::Create, keep_whole(change, why)),
             (Action::Update(id), None) => {
-                (Action::Update(id.clone()), undo_fields(mapping, change, pair, later, links))
+                (Action::Update(id.clone()), undo_fields(mapping, change, pair, since))
             }
             (Action::Create, None) => match self.undo_create(mapping, change, pair, later) {
                 Ok(id) => (Action::Delete(id), undo_whole(mapping, change, pair)),
@@ -352,10 +368,12 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn links_of_bases(&self, target: Side, changes: &[Change]) -> Result<Links, SyncError> {
+    async fn links_of_bases(&self, changes: impl Iterator<Item = &Change>) -> Result<Links, SyncError> {
         let mut wanted: Sides<BTreeSet<Reference>> = Default::default();
-        let bases = changes.iter().flat_map(|change| &change.fields).filter_map(|field| field.base.as_ref());
-        wanted[target].extend(bases.flat_map(Value::references).cloned());
+        for change in changes {
+            let bases = change.fields.iter().filter_map(|field| field.base.as_ref());
+            wanted[change.target].extend(bases.flat_map(Value::references).cloned());
+        }
         self.links_to(self.definition, wanted).await
     }
 
@@ -457,21 +475,33 @@ fn undo_fields(
     mapping: &ObjectMapping,
     change: &Change,
     pair: &Pair,
-    later: &[Change],
-    links: &Links,
+    Since { later, beside, links }: Since<'_>,
 ) -> Undone {
     let (target, source) = (change.target, change.target.other());
+    let restorable = |field: &ChangedField, side: Side| {
+        let value = back(links, side, field.base.as_ref()?)?;
+        let required = mapping.field(field.slot).is_some_and(|rules| rules.required[side]);
+        Some(value).filter(|value| !(required && value.is_blank()))
+    };
     let mut undone = Undone::default();
     for field in &change.fields {
         let slot = field.slot;
         let changed_by = later.iter().find(|other| other.fields.iter().any(|changed| changed.slot == slot));
         let now = pair.current(target, slot);
+        // The same decision wrote the other side too, which has that value still.
+        let on_source =
+            beside.and_then(|other| other.fields.iter().find(|wrote| wrote.slot == slot && wrote.joint));
+        let on_source =
+            on_source.filter(|wrote| field.joint && pair.current(source, slot) == Some(wrote.result()));
         let why = if pair.half(target).deleted.is_some() || pair.half(target).id.is_none() {
             Some(Kept::Gone)
         } else if let Some(other) = changed_by {
             Some(Kept::ChangedBy { run: other.run })
         } else if now != Some(field.result()) {
             Some(Kept::Edited { now: now.cloned() })
+        } else if let Some(wrote) = on_source {
+            // Both or neither: one alone would be carried over the other by the next run.
+            restorable(wrote, source).is_none().then_some(Kept::NotKnown)
         } else if pair.current(source, slot).is_some_and(|value| *value != field.source) {
             Some(Kept::OtherSideEdited)
         } else {
@@ -492,7 +522,7 @@ fn undo_fields(
                 base: now.cloned(),
                 time: None,
                 base_time: None,
-                joint: false,
+                joint: on_source.is_some(),
                 stored: None,
                 reason: FieldReason::UndoOf { run: change.run },
             }),

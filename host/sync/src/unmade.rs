@@ -66,7 +66,12 @@ impl Session<'_> {
             // A duplicate came of an answer to a later try.
             let answered = |pair: &Pair| matches!(pair.reason, Some(Reason::DuplicateOf { .. }));
             let again = [Status::Todo, Status::Failed, Status::Live, Status::Held];
-            pairs.retain(|pair| !pair.is_linked() && again.contains(&pair.status) && !answered(pair));
+            // Outside the filter it is not sent again until it is back.
+            let waits =
+                |pair: &Pair| pair.status == Status::Excluded && pair.halves.iter().any(|half| half.filtered);
+            pairs.retain(|pair| {
+                !pair.is_linked() && (again.contains(&pair.status) || waits(pair)) && !answered(pair)
+            });
             let numbers: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
             let open = ledger.unanswered(&numbers).await?;
             self.add_open_creates(mapping, pairs, open);

@@ -6,7 +6,7 @@ use super::definition::ObjectMapping;
 use super::identity;
 use super::number::PairId;
 use super::order::Action;
-use super::pair::{MatchKey, Pair};
+use super::pair::{MatchKey, Pair, Status};
 use super::reason::Reason;
 use super::settle::{has_landed, settle_as_sent};
 use super::subject::RecordRef;
@@ -179,6 +179,26 @@ impl<'m> Working<'m> {
         let creates = self.unanswered.get(&pair).into_iter().flatten();
         let creates = creates.filter(|change| change.action == Action::Create && change.target == target);
         creates.flat_map(|change| identity::keys_sent(self.mapping, change)).collect()
+    }
+
+    /// Whether a pair has a create without an answer, and nothing has been found that it has made.
+    pub(super) fn has_open_create(&self, entry: Entry) -> bool {
+        let pair = &self.pairs[entry];
+        let mut unanswered = self.unanswered.get(&pair.id).into_iter().flatten();
+        !pair.is_linked() && unanswered.any(|change| change.action == Action::Create)
+    }
+
+    /// Leaves out a pair whose record does not meet the filter. That does not settle what became of a create.
+    pub(super) fn leave_out(&mut self, entry: Entry) {
+        self.touch(entry);
+        let side = self.side;
+        let pair = &mut self.pairs[entry];
+        if pair.status == Status::Live {
+            pair.dirty = true;
+        } else if !pair.is_of_unknown_fate() {
+            pair.status = Status::Excluded;
+            pair.reason = Some(Reason::OutsideFilter { side });
+        }
     }
 
     /// The pair whose unanswered create carried these keys, if there is exactly one.

@@ -122,7 +122,7 @@ impl Given {
                 integration("set", name).option("--set", &format!("{setting}=VALUE")),
             ),
             Remedy::Enable { integration: name } => {
-                step(format!("switch {name} on"), integration("set", name).plain("--enable"))
+                step(format!("switch {name} on"), integration("enable", name))
             }
             Remedy::ChangeIntegration { integration: name } => {
                 let words = integration("set", name).plain("--set SETTING=VALUE");
@@ -279,6 +279,20 @@ impl Given {
                 None => step("if it is one too many, delete it", self.entente("record delete").word(record)),
                 Some((exchange, _)) => advice(&format!("if it is one too many, delete it in {exchange}")),
             },
+            Remedy::DeleteFirst { record } => match record.split_once('/') {
+                None => step("delete it here", self.entente("record delete").word(record)),
+                Some((exchange, _)) => advice(&format!("delete {record} in {exchange}")),
+            },
+            Remedy::ShowDiffering { sync } => {
+                step("see which and why", self.entente("status").word(sync).plain("--differing"))
+            }
+            Remedy::LinkWith { sync, record, other } => step(
+                "if they are the same, link them",
+                self.entente("link set").word(record).word(other).option("--sync", sync),
+            ),
+            Remedy::RestoreRecord { record } => {
+                step("if it should not have been deleted", self.entente("record restore").word(record))
+            }
             Remedy::LinkAnew { sync, record } => step(
                 "if you know that it was not made, let it be made",
                 self.entente("link new").word(record).option("--sync", sync),
@@ -338,6 +352,7 @@ impl Given {
                 let name = name.as_deref().map_or_else(|| "NAME".to_owned(), quoted);
                 step("make one", tenant("export").plain(&name).plain("--output FILE"))
             }
+            Remedy::CreateHome => step("if that is the one, make it", self.again("--create")),
             Remedy::ChooseHome => advice("name another folder with --home or ENTENTE_HOME"),
             Remedy::LeaveSecretsOut => {
                 step("leave the secrets out, and set them again", self.again("--without-secrets"))

@@ -71,6 +71,12 @@ fn of_installation_and_runs() -> Vec<Remedy> {
         Remedy::RemoveTenant { tenant: text("acme") },
         Remedy::RemoveUnasked { tenant: text("acme") },
         Remedy::ExportTenant { tenant: None },
+        Remedy::CreateHome,
+        Remedy::RestoreRecord { record: text("contact:12") },
+        Remedy::DeleteFirst { record: text("contact:12") },
+        Remedy::DeleteFirst { record: text("HelloWorld/person:p3") },
+        Remedy::ShowDiffering { sync: name() },
+        Remedy::LinkWith { sync: name(), record: text("contact:12"), other: text("HelloWorld/person:p3") },
         Remedy::ChooseHome,
         Remedy::LeaveSecretsOut,
         Remedy::Wait,
@@ -127,6 +133,8 @@ fn is_listed(remedy: &Remedy) -> bool {
         Remedy::RemoveIntegration { .. } | Remedy::ListIntegrations | Remedy::InstallPlugin { .. } => true,
         Remedy::BuildPlugin { .. } | Remedy::Apply | Remedy::ApplyPruned | Remedy::Export => true,
         Remedy::AddTenant { .. } | Remedy::AddTenantFrom { .. } | Remedy::RemoveTenant { .. } => true,
+        Remedy::CreateHome | Remedy::RestoreRecord { .. } | Remedy::DeleteFirst { .. } => true,
+        Remedy::ShowDiffering { .. } | Remedy::LinkWith { .. } => true,
         Remedy::ExportTenant { .. } | Remedy::ChooseHome | Remedy::LeaveSecretsOut | Remedy::Wait => true,
         Remedy::Sync { .. } | Remedy::GoOn { .. } | Remedy::SyncAgain { .. } => true,
         Remedy::PlanSync { .. } | Remedy::ReadAll { .. } | Remedy::LiftBrake { .. } => true,
@@ -164,7 +172,7 @@ fn every_remedy_has_words_and_a_command() {
     set the secret key: entente integration set shop --secret key
     take it away: entente integration set shop --unset-secret key
     set url: entente integration set shop --set url=VALUE
-    switch shop on: entente integration set shop --enable
+    switch shop on: entente integration enable shop
     change its version; what the new one asks for is shown: entente integration upgrade shop
     set them with the new version: entente integration upgrade shop --set url=VALUE --set page=VALUE
     agree to it: entente integration upgrade shop --plugin 0a1b --agree
@@ -194,6 +202,12 @@ fn every_remedy_has_words_and_a_command() {
     remove the tenant acme, with all its data: entente tenant remove acme
     if that is meant: entente tenant remove acme --yes
     make one: entente tenant export NAME --output FILE
+    if that is the one, make it: entente --tenant acme sync 'my shop' --create
+    if it should not have been deleted: entente record restore contact:12
+    delete it here: entente record delete contact:12
+    delete HelloWorld/person:p3 in HelloWorld
+    see which and why: entente status shop --differing
+    if they are the same, link them: entente link set contact:12 HelloWorld/person:p3 --sync shop
     name another folder with --home or ENTENTE_HOME
     leave the secrets out, and set them again: entente --tenant acme sync 'my shop' --without-secrets
     wait until it has ended: entente --tenant acme sync 'my shop' --wait
@@ -273,7 +287,7 @@ fn commands_are_for_the_home_and_the_tenant_that_were_given() {
     let table = [
         (
             Remedy::Enable { integration: "shop".to_owned() },
-            r"entente --home 'it'\''s mine' --tenant acme integration set shop --enable",
+            r"entente --home 'it'\''s mine' --tenant acme integration enable shop",
         ),
         // It names the tenant itself.
         (

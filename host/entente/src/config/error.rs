@@ -92,6 +92,12 @@ pub enum ConfigError {
         /// What is wrong with it.
         why: String,
     },
+    /// The home folder that was named is not there, or is another folder.
+    #[error("there is no home folder at {}", path.display())]
+    NoHome {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file cannot be read or written.
     #[error("{} cannot be {action}: {why}", path.display())]
     Io {
@@ -213,6 +219,7 @@ impl ConfigError {
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             ConfigError::Home { .. } => vec![Remedy::ChooseHome],
+            ConfigError::NoHome { .. } => vec![Remedy::CreateHome, Remedy::ChooseHome],
             ConfigError::Secret { remedies, .. }
             | ConfigError::Unknown { remedies, .. }
             | ConfigError::Exists { remedies, .. }

@@ -44,6 +44,7 @@ pub use names::HUB;
 pub use names::check_name;
 pub use secret_text::SecretText;
 pub use stored::custom::{CustomField, CustomObject};
+pub use stored::description::Told;
 pub use stored::health::Health;
 pub use stored::integrations::{Grants, Integration, SecretGrant};
 pub use stored::plugins::{InstalledPlugin, PluginFacts};

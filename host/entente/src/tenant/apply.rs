@@ -3,10 +3,11 @@
 use super::{Tenant, TenantError, asked, component, connections, facts, failed, settings};
 use crate::config::{
     ApplyOptions, ConfigError, ConfigurationPlan, Described, Draft, DraftIssue, DraftPlace, File, FileInputs,
-    HUB, Names, Notice,
+    HUB, Names, Notice, Told,
 };
+use entente_core::Timestamp;
 use entente_plugin::{LoadError, Manifest, inspect};
-use entente_sync::{Exchange, Remedy};
+use entente_sync::{Exchange, Remedy, codes};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Tenant {
@@ -38,7 +39,7 @@ impl Tenant {
                 described.issues.insert(draft.integration.name.clone(), issues);
             }
         }
-        let failure = self.ask(&prepared.drafts, &mut described).await;
+        let (failure, kept) = self.ask(&prepared.drafts, &mut described).await;
         for draft in prepared.drafts.iter().chain(&prepared.flawed) {
             let name = &draft.integration.name;
             if let Some(manifest) = manifests.get(draft.integration.digest.as_str())
@@ -54,6 +55,10 @@ impl Tenant {
             }
             applied => applied?,
         };
+        plan.notices.extend(kept.iter().map(Kept::notice));
+        if !options.dry_run {
+            self.keep_told(&prepared.drafts, &described, &kept).await?;
+        }
         for draft in &prepared.drafts {
             let unknown = manifests
                 .get(draft.integration.digest.as_str())
@@ -68,10 +73,42 @@ impl Tenant {
         Ok(plan)
     }
 
-    /// Asks the plugins that must be described and that nothing is known to be wrong with. A failure becomes an issue of its
-    /// integration; the first one that is not about a grant is returned besides.
-    async fn ask(&self, drafts: &[Draft], described: &mut Described) -> Option<TenantError> {
-        let mut first = None;
+    /// Keeps what plugins told now, for the time when their remote systems are away.
+    async fn keep_told(
+        &self,
+        drafts: &[Draft],
+        described: &Described,
+        kept: &[Kept],
+    ) -> Result<(), TenantError> {
+        let at = self.clock.now();
+        for Draft { integration, .. } in drafts {
+            let name = &integration.name;
+            let told = described.descriptions.get(name).zip(described.manuals.get(name));
+            let Some((description, manual)) =
+                told.filter(|_| kept.iter().all(|kept| kept.integration != *name))
+            else {
+                continue;
+            };
+            let told = Told { at, description: description.clone(), manual: manual.clone() };
+            self.configuration.keep_told(integration, &told).await?;
+        }
+        Ok(())
+    }
+
+    /// What a plugin told before, where it cannot be asked since its remote system is away.
+    async fn kept(&self, draft: &Draft, error: &TenantError) -> Option<Told> {
+        let TenantError::Exchange { error, .. } = error else { return None };
+        if ![codes::UNAVAILABLE, codes::RATE_LIMITED].contains(&error.code.as_str()) {
+            return None;
+        }
+        self.configuration.told(&draft.integration).await.ok().flatten()
+    }
+
+    /// Asks the plugins that must be described and that nothing is known to be wrong with. Where a remote system is away, what its
+    /// plugin told before is taken. Any other failure becomes an issue of its integration; the first one that is not about a grant is
+    /// returned besides.
+    async fn ask(&self, drafts: &[Draft], described: &mut Described) -> (Option<TenantError>, Vec<Kept>) {
+        let (mut first, mut kept) = (None, Vec::new());
         for draft in drafts.iter().filter(|draft| draft.needed) {
             let name = &draft.integration.name;
             if described.issues.get(name).into_iter().flatten().any(|issue| issue.refused) {
@@ -79,6 +116,12 @@ impl Tenant {
             }
             let Err(error) = self.ask_one(draft, described).await else { continue };
             described.descriptions.remove(name);
+            if let Some(told) = self.kept(draft, &error).await {
+                described.descriptions.insert(name.clone(), told.description);
+                described.manuals.insert(name.clone(), told.manual);
+                kept.push(Kept { integration: name.clone(), at: told.at, error: error.to_string() });
+                continue;
+            }
             let place = if is_of_grant(&error) { DraftPlace::Grants } else { DraftPlace::Whole };
             let of_grant = place == DraftPlace::Grants;
             let (message, remedies) = (error.to_string(), error.remedies());
@@ -88,7 +131,7 @@ impl Tenant {
                 first = first.or(Some(error));
             }
         }
-        first
+        (first, kept)
     }
 
     async fn ask_one(&self, draft: &Draft, described: &mut Described) -> Result<(), TenantError> {
@@ -128,6 +171,27 @@ impl Tenant {
             issues.extend(connections::issues_of_draft(draft, manifest));
         }
         issues
+    }
+}
+
+/// An integration whose plugin could not be asked, and told its objects before.
+struct Kept {
+    integration: String,
+    at: Timestamp,
+    error: String,
+}
+
+impl Kept {
+    fn notice(&self) -> Notice {
+        Notice {
+            position: None,
+            part: format!("integration {}", self.integration),
+            message: format!(
+                "it cannot be asked for its fields now; those that it told {} were taken ({})",
+                self.at, self.error
+            ),
+            remedies: Vec::new(),
+        }
     }
 }
 

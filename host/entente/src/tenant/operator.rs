@@ -16,7 +16,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// The time to live of such a lease; no operator call takes longer.
-const LEASE: Duration = Duration::from_secs(60);
+pub(super) const LEASE: Duration = Duration::from_secs(60);
 /// How often a call that waits for the lease tries again.
 const POLL: Duration = Duration::from_millis(500);
 /// An open conflict, with the sync that it belongs to.
@@ -127,6 +127,12 @@ pub struct RetriedAll {
     pub records: u64,
 }
 
+/// A lease, with the mark that its holder is alive.
+pub(super) struct HeldLease {
+    pub(super) lease: Lease,
+    _presence: Presence,
+}
+
 impl Tenant {
     /// The definition of the sync of this name, or all definitions.
     pub(crate) async fn definitions(&self, sync: Option<&str>) -> Result<Vec<SyncDefinition>, TenantError> {
@@ -160,20 +166,25 @@ impl Tenant {
         wait: bool,
         work: impl AsyncFnOnce(&Lease) -> Result<T, LedgerError>,
     ) -> Result<T, TenantError> {
+        let held = self.take_lease(relation, wait).await?;
+        let kept = self.ledger.keep(&held.lease, LEASE);
+        let done = work(&held.lease).await;
+        drop(kept);
+        self.ledger.release(&held.lease).await?;
+        Ok(done?)
+    }
+
+    /// Takes the lease of a relation.
+    pub(super) async fn take_lease(&self, relation: &str, wait: bool) -> Result<HeldLease, TenantError> {
         let presence = Presence::begin(&self.configuration.folder());
-        let lease = loop {
+        loop {
             self.take_over(relation).await?;
             match self.ledger.acquire(relation, presence.holder(), self.clock.now(), LEASE).await {
-                Ok(lease) => break lease,
+                Ok(lease) => return Ok(HeldLease { lease, _presence: presence }),
                 Err(LedgerError::Busy { .. }) if wait => self.clock.sleep(POLL).await,
                 Err(error) => return Err(error.into()),
             }
-        };
-        let kept = self.ledger.keep(&lease, LEASE);
-        let done = work(&lease).await;
-        drop(kept);
-        self.ledger.release(&lease).await?;
-        Ok(done?)
+        }
     }
 
     /// A run with its current status: a run left as running by a process that died is interrupted.
@@ -198,7 +209,8 @@ impl Tenant {
         Ok(run)
     }
 
-    /// A page of open conflicts by number, after `after`, of one sync or all; with the total.
+    /// A page of open conflicts by number, after `after`, of one sync or all, also of those that are decided and not yet
+    /// written; with the total.
     ///
     /// # Errors
     /// Where there is no such sync, or the database fails.
@@ -232,6 +244,34 @@ impl Tenant {
             })
         });
         Ok((waiting.collect(), total))
+    }
+
+    /// The conflicts that nobody has decided, of one sync or of all.
+    ///
+    /// # Errors
+    /// As [`Tenant::open_conflicts`].
+    pub async fn undecided_conflicts(&self, sync: Option<&str>) -> Result<Vec<WaitingConflict>, TenantError> {
+        let (mut open, _) = self.open_conflicts(sync, 0, usize::MAX).await?;
+        open.retain(|conflict| conflict.open.ruling.is_none());
+        Ok(open)
+    }
+
+    /// How many fields in conflict a run has left that no run before it had left. What a dry run was the first to see is left by the
+    /// run that follows it.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn new_conflicts(&self, run: &Run) -> Result<u64, TenantError> {
+        let definition = self.configuration.definition(&run.sync).await?;
+        let mappings: Vec<MappingId> = definition.mappings.iter().map(|mapping| mapping.id).collect();
+        let (mut before, mut last) = (run.id, None);
+        while last.is_none() {
+            let earlier = self.ledger.runs(Some(&run.sync), Some(before), 20).await?;
+            let Some(oldest) = earlier.last() else { break };
+            before = oldest.id;
+            last = earlier.iter().find(|earlier| !earlier.options.is_dry()).map(|earlier| earlier.id);
+        }
+        Ok(self.ledger.count_new_conflicts(&mappings, last.unwrap_or(0)).await?)
     }
 
     /// The open conflict with this number; `None` where it is closed or never existed.

@@ -59,6 +59,16 @@ pub enum RerunError {
         /// The newest dry run.
         newest: RunId,
     },
+    /// Nothing of the plan is left to do: it had no changes, they were held, or other runs have decided them since.
+    #[error(
+        "nothing of the plan of run {run} is left to do: it had no changes, they are held, or later runs have made them"
+    )]
+    NothingLeft {
+        /// The run.
+        run: RunId,
+        /// Its sync.
+        sync: String,
+    },
     /// The run was a dry run, which wrote nothing to undo.
     #[error("run {0} was a dry run and wrote nothing, so there is nothing to undo")]
     WasDry(RunId),
@@ -77,6 +87,9 @@ impl RerunError {
             RerunError::NoRun(_) => vec![Remedy::ListRuns],
             RerunError::PlansUndo { undoes, .. } => vec![Remedy::UndoRun { run: *undoes, deletes: 0 }],
             RerunError::NotDry(run) => vec![Remedy::ShowRun { run: *run }],
+            RerunError::NothingLeft { run, sync } => {
+                vec![Remedy::ShowRun { run: *run }, Remedy::PlanSync { sync: sync.clone() }]
+            }
             RerunError::NotWhole { sync, .. } | RerunError::Applied { sync, .. } => {
                 vec![Remedy::PlanSync { sync: sync.clone() }]
             }
@@ -137,6 +150,9 @@ impl Tenant {
         }
         if let Some(newest) = later.iter().find(|later| is_plan(later) && later.status == RunStatus::Done) {
             return Err(RerunError::Overtaken { run, sync, newest: newest.id }.into());
+        }
+        if self.ledger.count_changes(run, &ChangeFilter::of(ChangeStatus::Planned)).await?.is_empty() {
+            return Err(RerunError::NothingLeft { run, sync }.into());
         }
         Ok((
             sync,

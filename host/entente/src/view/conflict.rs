@@ -51,6 +51,9 @@ pub struct ConflictView {
     pub last: Timestamp,
     /// How often it was seen.
     pub times: u64,
+    /// What was decided, which the next run writes: `{"side": "left"}`, or `{"value": …}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Choice>,
 }
 
 /// A conflict that was to be settled.
@@ -64,6 +67,9 @@ pub struct SettledView {
     pub choice: Choice,
     /// It was closed before by a run: its values have changed, or agree.
     pub closed: bool,
+    /// What was decided for it before, and is not any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Choice>,
 }
 
 impl From<&WaitingConflict> for ConflictView {
@@ -96,12 +102,13 @@ impl From<&WaitingConflict> for ConflictView {
             first: open.first,
             last: open.last,
             times: open.times,
+            decided: open.ruling.clone(),
         }
     }
 }
 
 impl Tenant {
-    /// The conflicts that are open, by number: of one sync or of all.
+    /// The conflicts that are open, by number, also those that are decided and not yet written: of one sync or of all.
     ///
     /// # Errors
     /// Where there is no such sync, or the database fails.

@@ -1,7 +1,7 @@
 //! Errors: why a call was refused or has failed, with a code for programs.
 
 use crate::config::{ConfigError, Problem};
-use crate::tenant::{RerunError, TenantError};
+use crate::tenant::{NotErased, RerunError, TenantError};
 use entente_sqlite::HubError;
 use entente_sync::{LedgerError, Remedy, SyncError};
 use serde::Serialize;
@@ -94,6 +94,10 @@ impl ErrorCode {
             TenantError::NotAdded { error, .. } => Self::of(error),
             TenantError::Grants(_) => Self::Usage,
             TenantError::NotLinked(_) => Self::Invalid,
+            TenantError::NotErased(error) => match **error {
+                NotErased::UnderWay(_) => Self::Busy,
+                NotErased::NotOfTheHub(_) | NotErased::Counterparts { .. } => Self::Invalid,
+            },
             TenantError::NoPair(_) => Self::Unknown,
             TenantError::Busy { .. } => Self::Busy,
             TenantError::Hub(error) => Self::of_hub(error),
@@ -134,9 +138,11 @@ impl ErrorCode {
     /// The code of an error of the hub.
     pub fn of_hub(error: &HubError) -> Self {
         match error {
-            HubError::UnknownObject { .. } | HubError::UnknownField { .. } | HubError::NoRecord { .. } => {
-                Self::Unknown
-            }
+            HubError::UnknownObject { .. }
+            | HubError::UnknownField { .. }
+            | HubError::NoRecord { .. }
+            | HubError::NotKept { .. } => Self::Unknown,
+            HubError::NotDeleted { .. } => Self::Exists,
             HubError::Refused { .. } | HubError::Definition { .. } => Self::Invalid,
             HubError::Store(_) => Self::Database,
         }
@@ -157,7 +163,10 @@ impl ErrorCode {
             ConfigError::Name(_) | ConfigError::File(_) | ConfigError::Problems(_) => Self::Invalid,
             ConfigError::Key(_) | ConfigError::Secret { .. } => Self::NotSet,
             ConfigError::Quarantined { .. } | ConfigError::Paused { .. } => Self::Disabled,
-            ConfigError::Home { .. } | ConfigError::Io { .. } | ConfigError::Exposed { .. } => Self::Files,
+            ConfigError::Home { .. }
+            | ConfigError::NoHome { .. }
+            | ConfigError::Io { .. }
+            | ConfigError::Exposed { .. } => Self::Files,
             ConfigError::Store(_) => Self::Database,
         }
     }

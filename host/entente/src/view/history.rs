@@ -18,8 +18,20 @@ pub struct RecordHistory {
     /// Of a record of the hub, the fields that a person or an import has set last. What they had set before is not kept, but where
     /// a sync has carried or replaced it.
     pub edits: Vec<EditView>,
+    /// Of a record of the hub that was deleted, when and by whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<DeletedByView>,
     /// What syncs have written to it and to its counterparts, the newest first.
     pub changes: Page<HistoryView>,
+}
+
+/// The deletion of a record of the hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeletedByView {
+    /// When.
+    pub at: Timestamp,
+    /// Who; of a sync, without the run.
+    pub origin: Origin,
 }
 
 /// A field that a person or an import has set.
@@ -74,7 +86,12 @@ impl Tenant {
         field: Option<&str>,
         request: PageRequest,
     ) -> Result<RecordHistory, TenantError> {
-        let edits = match record.exchange == HUB {
+        let deleted = match record.exchange == HUB {
+            true => self.hub().deletion(&record.object, &record.id).await?,
+            false => None,
+        };
+        let deleted = deleted.map(|(at, origin)| DeletedByView { at, origin });
+        let edits = match record.exchange == HUB && deleted.is_none() {
             true => self.edits(record, field).await?,
             false => Vec::new(),
         };
@@ -101,7 +118,7 @@ impl Tenant {
         rows.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
         let page = Page::of(rows, request, |(number, _)| *number, None);
         let shown: Vec<HistoryView> = page.rows.iter().map(|(_, view)| view.clone()).collect();
-        Ok(RecordHistory { record: record.clone(), edits, changes: page.with_rows(shown) })
+        Ok(RecordHistory { record: record.clone(), edits, deleted, changes: page.with_rows(shown) })
     }
 
     /// Refuses the name of a field that neither the hub nor a sync of the record has.
@@ -113,8 +130,9 @@ impl Tenant {
     ) -> Result<(), TenantError> {
         let mut names = BTreeSet::new();
         if record.exchange == HUB {
-            let found = self.hub().get(&record.object, &record.id).await?;
-            names.extend(found.fields.into_iter().map(|field| field.name));
+            let objects = self.hub().objects().await?;
+            let fields = objects.into_iter().filter(|object| object.name == record.object);
+            names.extend(fields.flat_map(|object| object.fields).map(|field| field.name));
         }
         for (_, pair) in known {
             let slots = self.ledger().slots(pair.mapping).await?;

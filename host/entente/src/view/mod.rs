@@ -8,12 +8,14 @@
 //!
 //! [`RecordName`]: crate::RecordName
 
+mod alarm;
 mod call;
 mod change;
 mod conflict;
 mod differing;
 mod doctor;
 mod error;
+mod fields;
 mod grant;
 mod history;
 mod integration;
@@ -33,14 +35,16 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
+pub use alarm::{Alarm, SyncCheckView};
 pub use call::CallView;
 pub use change::{ChangeQuery, ChangeTotal, ChangeView, ChangedFieldView};
 pub use conflict::{ClaimView, ConflictView, SettledView};
 pub use differing::{DifferingField, DifferingView};
 pub use doctor::CheckView;
 pub use error::{ErrorCode, ErrorView};
+pub use fields::{FieldsView, ObjectFieldsView};
 pub use grant::{DifferenceView, GrantView, SecretPlaceView, UpgradeView};
-pub use history::{EditView, HistoryView, RecordHistory};
+pub use history::{DeletedByView, EditView, HistoryView, RecordHistory};
 pub use integration::{
     AddedIntegrationView, AddedSyncView, ChangedIntegrationView, IntegrationView, MappingView,
     RemovedIntegrationView,
@@ -51,9 +55,10 @@ pub use page::{Cursor, CursorError, Page, PageRequest};
 pub use plugin::{AskView, BuiltPluginView, InspectionView};
 pub use reason::{CountedView, ReasonView};
 pub use record::{
-    DeletedView, ExportedView, KnownFieldView, KnownRecordView, PairView, RecordDetail, UnsettledView,
+    CounterpartDeletionView, DeletedView, DeletionView, ExportedView, KnownFieldView, KnownRecordView,
+    PairView, PutBackView, RecordDetail, UnsettledView,
 };
 pub use run::{CountsView, Exchanges, RunDetail, RunView, made};
 pub use status::{CountedReason, ObjectStatus, StatusView, Tally};
-pub use tenant::{LastRun, Overview, TenantView};
+pub use tenant::{HomeView, LastRun, Overview, TenantView};
 pub use waiting::{WaitingItem, WaitingRecord, WaitingView};

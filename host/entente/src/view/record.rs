@@ -4,14 +4,18 @@ use super::change::times;
 use super::page::{Cursor, Page};
 use super::reason::{Names, ReasonView};
 use super::remedies::of_pair;
+use super::title::title;
 use crate::config::HUB;
 use crate::tenant::{RecordName, Tenant, TenantError};
 use entente_core::{Side, Sides, Timestamp, Value};
-use entente_sqlite::{ListQuery, RecordView};
+use entente_sqlite::{ListQuery, Origin, RecordView};
 use entente_sync::{
-    Change, ChangeStatus, ConflictFilter, FieldMapping, Pair, Remedy, Status, SyncDefinition,
+    Change, ChangeStatus, ConflictFilter, DeletePolicy, FieldMapping, Pair, Remedy, RunId, Status,
+    SyncDefinition,
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// How many of the latest changes of a pair are looked through for what waits.
 const HISTORY: usize = 100;
@@ -25,10 +29,24 @@ pub struct RecordDetail {
     /// The record: each field with its value, since when, and who wrote it.
     #[serde(flatten)]
     pub record: RecordView,
+    /// Fields whose value an undo has put back: it is older than the run that their origin names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub put_back: Vec<PutBackView>,
     /// Its pairs, by sync.
     pub pairs: Vec<PairView>,
     /// Fields about which something is not settled.
     pub unsettled: Vec<UnsettledView>,
+}
+
+/// A field whose value an undo has put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PutBackView {
+    /// Its name.
+    pub field: String,
+    /// The run that has put it back.
+    pub run: RunId,
+    /// The run that had replaced it.
+    pub undoes: RunId,
 }
 
 /// A record of another system than the hub, as its syncs know it.
@@ -68,6 +86,29 @@ pub struct DeletedView {
     pub deleted: Vec<String>,
 }
 
+/// A record that would be deleted, and what its syncs would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeletionView {
+    /// The record.
+    pub record: RecordName,
+    /// What people call it, where its fields tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Its counterparts that are still there.
+    pub counterparts: Vec<CounterpartDeletionView>,
+}
+
+/// A counterpart of a record that would be deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CounterpartDeletionView {
+    /// The sync.
+    pub sync: String,
+    /// The counterpart.
+    pub record: RecordName,
+    /// What the sync does with it, by its policy.
+    pub deletes: DeletePolicy,
+}
+
 /// What was exported to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ExportedView {
@@ -102,7 +143,7 @@ pub struct UnsettledView {
     pub sync: String,
     /// The field of the record.
     pub field: String,
-    /// `conflict`, `pending`, `held`, `differs` where the two values differ on purpose, or the status of a change that was not made.
+    /// `conflict`, `decided` for one that the next run writes as it was settled, `pending`, `held`, `differs` where the two values differ on purpose, or the status of a change that was not made.
     pub state: &'static str,
     /// The number of the conflict.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,7 +181,52 @@ impl Tenant {
     pub async fn show_record(&self, object: &str, id: &str) -> Result<RecordDetail, TenantError> {
         let record = self.hub().get(object, id).await?;
         let Known { pairs, unsettled, .. } = self.known(HUB, object, id).await?;
-        Ok(RecordDetail { record, pairs, unsettled })
+        let put_back = self.put_back(&record).await?;
+        Ok(RecordDetail { record, put_back, pairs, unsettled })
+    }
+
+    /// The fields that have a value from an undo.
+    async fn put_back(&self, record: &RecordView) -> Result<Vec<PutBackView>, TenantError> {
+        let (mut put_back, mut undoes) = (Vec::new(), BTreeMap::new());
+        for field in &record.fields {
+            let Some(Origin::Sync { run, .. }) = field.origin else { continue };
+            if let Entry::Vacant(place) = undoes.entry(run) {
+                place.insert(self.ledger().run(run).await?.and_then(|run| run.options.undoes()));
+            }
+            if let Some(Some(undoes)) = undoes.get(&run) {
+                put_back.push(PutBackView { field: field.name.clone(), run, undoes: *undoes });
+            }
+        }
+        Ok(put_back)
+    }
+
+    /// What a deletion of a record of the hub would mean: its name, and what its syncs would do.
+    ///
+    /// # Errors
+    /// Where there is no such record, or the database fails.
+    pub async fn show_deletion(&self, object: &str, id: &str) -> Result<DeletionView, TenantError> {
+        let found = self.hub().get(object, id).await?;
+        let mut counterparts = Vec::new();
+        for definition in self.definitions(None).await? {
+            for side in Side::BOTH.into_iter().filter(|side| definition.exchanges[*side] == HUB) {
+                let pairs =
+                    self.ledger().pairs_of_record(Some(&definition.relation), side, object, id).await?;
+                for (mapping, pair) in pairs {
+                    let (other, of) = (side.other(), definition.mapping(mapping.id));
+                    let half = pair.half(other);
+                    let Some((id, of)) = half.id.clone().filter(|_| half.deleted.is_none()).zip(of) else {
+                        continue;
+                    };
+                    let exchange = definition.exchanges[other].clone();
+                    let record = RecordName { exchange, object: mapping.objects[other].clone(), id };
+                    let sync = definition.name.clone();
+                    counterparts.push(CounterpartDeletionView { sync, record, deletes: of.deletes });
+                }
+            }
+        }
+        let title = title(found.fields.iter().map(|field| (field.name.as_str(), &field.value)));
+        let record = RecordName { exchange: HUB.to_owned(), object: object.to_owned(), id: found.id };
+        Ok(DeletionView { record, title, counterparts })
     }
 
     /// A record of another system, as far as syncs know it: the values that were last told or written, and what waits. The
@@ -170,7 +256,13 @@ impl Tenant {
                     let ids = pair.halves.as_ref().map(|half| half.id.clone());
                     let records = RecordName::of_pair(&definition.exchanges, &mapping.objects, &ids);
                     pairs.push(PairView {
-                        remedies: of_pair(&definition.name, pair.status, pair.reason.as_ref(), &records),
+                        remedies: of_pair(
+                            &definition.name,
+                            &definition.exchanges,
+                            pair.status,
+                            pair.reason.as_ref(),
+                            &records,
+                        ),
                         sync: definition.name.clone(),
                         counterpart: pair.half(other).id.clone().map(|id| RecordName {
                             exchange: definition.exchanges[other].clone(),
@@ -204,7 +296,8 @@ impl Tenant {
             let reason = names.field_view(&open.conflict.reason, times);
             let other = Some(theirs.value.clone());
             let numbers = (Some(open.id), Some(open.conflict.run));
-            found.add(mapping.field(open.conflict.slot), "conflict", numbers, other, reason);
+            let state = if open.ruling.is_some() { "decided" } else { "conflict" };
+            found.add(mapping.field(open.conflict.slot), state, numbers, other, reason);
         }
         // The newest word about a field counts.
         let mut told = Vec::new();

@@ -1,16 +1,27 @@
 //! Remedies of single records: what the operator can do about one that failed or is held.
 
 use crate::tenant::RecordName;
-use entente_sync::{Reason, Remedy, Side, Status};
+use entente_sync::{Reason, RecordRef, Remedy, Side, Sides, Status};
 
 /// What can be done about a pair of a sync that stands like this. `records`: its records, left first.
 pub(super) fn of_pair(
     sync: &str,
+    exchanges: &Sides<String>,
     status: Status,
     reason: Option<&Reason>,
     records: &[RecordName],
 ) -> Vec<Remedy> {
     let sync = || sync.to_owned();
+    // A record that is held by one of the other side, whose own counterpart may be gone, may be what stays.
+    let link_with = |rival: &RecordRef| {
+        let [record] = records else { return None };
+        let exchange = &exchanges[rival.side];
+        (record.exchange != *exchange).then(|| {
+            let other =
+                RecordName { exchange: exchange.clone(), object: rival.object.clone(), id: rival.id.clone() };
+            Remedy::LinkWith { sync: sync(), record: record.to_data(), other: other.to_data() }
+        })
+    };
     let retry = || -> Vec<Remedy> {
         let record =
             records.first().map(|record| Remedy::RetryRecord { sync: sync(), record: record.to_data() });
@@ -34,8 +45,9 @@ pub(super) fn of_pair(
         (Status::Failed | Status::Held, Some(Reason::Required { .. })) => {
             change().into_iter().chain([Remedy::Export, Remedy::Apply]).collect()
         }
-        (Status::Failed | Status::Held, Some(Reason::DuplicateOf { .. })) => {
-            change().into_iter().chain(delete(None)).collect()
+        (Status::Failed | Status::Held, Some(Reason::DuplicateOf { record, .. })) => {
+            let with = record.as_ref().and_then(link_with);
+            with.into_iter().chain(change()).chain(delete(None)).collect()
         }
         (Status::Held, Some(Reason::Merged { into, .. })) => delete(Some(into.side)).into_iter().collect(),
         (Status::Failed, _) => retry(),
@@ -66,13 +78,15 @@ pub(super) fn of_pair(
 mod tests {
     use super::*;
     use entente_core::Why;
-    use entente_sync::{Braked, RecordRef};
+    use entente_sync::Braked;
 
     #[test]
     fn a_record_that_waits_says_what_helps() {
         let record: RecordName = "contact:12".parse().unwrap();
-        let of =
-            |status, reason: Option<&Reason>| of_pair("shop", status, reason, std::slice::from_ref(&record));
+        let exchanges = || Sides::new("hub".to_owned(), "shop".to_owned());
+        let of = |status, reason: Option<&Reason>| {
+            of_pair("shop", &exchanges(), status, reason, std::slice::from_ref(&record))
+        };
         let sync = || "shop".to_owned();
         let retry = vec![Remedy::RetryRecord { sync: sync(), record: "contact:12".to_owned() }];
         assert_eq!(of(Status::Failed, None), retry);
@@ -103,13 +117,29 @@ mod tests {
         let change = || Remedy::ChangeRecord { record: text() };
         let delete = || Remedy::DeleteRecord { record: text() };
         assert_eq!(of(Status::Held, Some(&duplicate)), [change(), delete()], "tried again, it stays one");
+        let rival = |side, object: &str, id: &str| Reason::DuplicateOf {
+            record: Some(RecordRef::new(side, object, id)),
+            preferred: false,
+            became: None,
+        };
+        assert_eq!(
+            of(Status::Held, Some(&rival(Side::Left, "contact", "7"))),
+            [change(), delete()],
+            "a twin"
+        );
+        let other = "shop/person:7".to_owned();
+        let with = Remedy::LinkWith { sync: sync(), record: text(), other };
+        assert_eq!(of(Status::Held, Some(&rival(Side::Right, "person", "7"))), [with, change(), delete()]);
         let field = "mail".to_owned();
         let required = Reason::Required { side: Side::Right, object: object(), field, why: Why::Same };
         assert_eq!(of(Status::Held, Some(&required)), [change(), Remedy::Export, Remedy::Apply]);
         let into = RecordRef::new(Side::Right, "person", "8");
         let merged = Reason::Merged { from: None, into };
         let loser: RecordName = "shop/person:7".parse().unwrap();
-        assert_eq!(of_pair("shop", Status::Held, Some(&merged), &[record.clone(), loser]), [delete()]);
+        assert_eq!(
+            of_pair("shop", &exchanges(), Status::Held, Some(&merged), &[record.clone(), loser]),
+            [delete()]
+        );
         assert_eq!(of(Status::Held, Some(&merged)), [delete()]);
         let deleted = RecordRef::new(Side::Left, "contact", "12");
         let edited = RecordRef::new(Side::Right, "person", "7");

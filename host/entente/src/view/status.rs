@@ -70,8 +70,10 @@ pub struct Tally {
     pub held: u64,
     /// Outside the filter, left out by choice, or deleted.
     pub excluded: u64,
-    /// Fields whose two values contradict each other.
+    /// Fields whose two values contradict each other, and nobody has decided.
     pub conflicts: u64,
+    /// Such fields that were decided; the next run writes them.
+    pub decided: u64,
     /// Records in sync with fields that differ on purpose: what a policy withholds, a drift that is kept, a reference
     /// that cannot be written, a form that a remote system gives to a value.
     pub differing: u64,
@@ -124,13 +126,18 @@ impl Tally {
     }
 
     fn count_conflicts(&mut self, count: &ConflictCount, names: Names<'_>) {
-        self.conflicts += count.conflicts;
+        let open = count.conflicts.saturating_sub(count.decided);
+        self.conflicts += open;
+        self.decided += count.decided;
+        if open == 0 {
+            return;
+        }
         let reason = names.field_view(&count.reason, Sides::default());
         self.reasons.push(CountedReason {
             status: "conflict",
             samples: vec![reason.reason.clone()],
             reason,
-            records: count.conflicts,
+            records: open,
         });
     }
 
@@ -143,6 +150,7 @@ impl Tally {
         self.held += other.held;
         self.excluded += other.excluded;
         self.conflicts += other.conflicts;
+        self.decided += other.decided;
         self.differing += other.differing;
     }
 }

@@ -8,6 +8,15 @@ use serde::Serialize;
 use std::fs;
 use std::path::Path;
 
+/// A home folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HomeView {
+    /// Its path.
+    pub home: String,
+    /// Whether it was made now.
+    pub made: bool,
+}
+
 /// What a tenant has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Overview {

@@ -421,6 +421,20 @@ async fn examples() -> Examples {
     let history = tenant.show_history(&contact, Some("city"), first).await.unwrap();
     examples.add("record history contact:1", &history);
     examples.add("status", &tenant.status(None).await.unwrap());
+    examples.add("status --check", &tenant.check_syncs(None, None).await.unwrap());
+    examples.add("record delete --dry-run", &[tenant.show_deletion("contact", "1").await.unwrap()]);
+    let erased = crate::ErasureView {
+        record: contact.clone(),
+        pairs: 1,
+        changes: 4,
+        conflicts: 0,
+        messages: 1,
+        log_lines: 2,
+        kept_by_plugins: vec!["HelloWorld".to_owned()],
+        alike: Vec::new(),
+    };
+    examples.add("record erase", &erased);
+    examples.add("init", &HomeView { home: "/srv/entente".to_owned(), made: true });
     examples.add("run list", &tenant.list_runs(None, first).await.unwrap());
     examples.add("run show", &tenant.show_run(run.id, &ChangeQuery::default(), first).await.unwrap());
     examples.add("sync", &tenant.show_ended(&run, 1, &ChangeQuery::default(), None).await.unwrap());
@@ -430,6 +444,7 @@ async fn examples() -> Examples {
         sync: world.definition.name.clone(),
         choice: entente_sync::Choice::Side(Side::Left),
         closed: false,
+        before: None,
     };
     examples.add("conflict settle", &[settled]);
     examples.add("retry", &tenant.list_failed(None, first).await.unwrap());

@@ -17,7 +17,7 @@ pub struct WaitingView {
     pub held: u64,
     /// Records that failed.
     pub failed: u64,
-    /// Fields in conflict.
+    /// Fields in conflict that nobody has decided.
     pub conflicts: u64,
     /// All of these together.
     pub total: u64,
@@ -98,7 +98,7 @@ impl Tenant {
                 let records = RecordName::of_pair(&definition.exchanges, &line.objects, &line.ids);
                 WaitingItem {
                     status: status.word(),
-                    remedies: of_pair(sync, status, line.reason.as_ref(), &records),
+                    remedies: of_pair(sync, &definition.exchanges, status, line.reason.as_ref(), &records),
                     records,
                     title: titles.remove(&line.id),
                     conflict: None,
@@ -108,7 +108,7 @@ impl Tenant {
                 }
             }));
         }
-        let which = ConflictFilter::Mappings(&mappings);
+        let which = ConflictFilter::Undecided(&mappings);
         let counts = self.ledger().count_conflicts(which).await?;
         waiting.conflicts = counts.iter().map(|count| count.conflicts).sum();
         waiting.total = waiting.held + waiting.failed + waiting.conflicts;
@@ -185,7 +185,13 @@ impl Tenant {
             Some(WaitingRecord {
                 sync: definition.name.clone(),
                 status: status.word(),
-                remedies: of_pair(&definition.name, status, line.reason.as_ref(), &records),
+                remedies: of_pair(
+                    &definition.name,
+                    &definition.exchanges,
+                    status,
+                    line.reason.as_ref(),
+                    &records,
+                ),
                 records,
                 title: titles.get(&line.id).cloned(),
                 reason: line.reason.as_ref().map(|reason| Names(&definition.exchanges).view(reason)),

@@ -31,6 +31,14 @@ fn joined(refusals: &[Refusal]) -> String {
     refusals.iter().map(Refusal::to_string).collect::<Vec<_>>().join("; ")
 }
 
+fn gone(deleted: bool, kept: bool) -> &'static str {
+    match (deleted, kept) {
+        (false, _) => "",
+        (true, true) => "; it was deleted",
+        (true, false) => "; it was deleted, and what it held is not kept",
+    }
+}
+
 /// Why a call failed. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
@@ -53,7 +61,7 @@ pub enum HubError {
         known: String,
     },
     /// There is no such record.
-    #[error("there is no {object} {id}{}", if *deleted { "; it was deleted" } else { "" })]
+    #[error("there is no {object} {id}{}", gone(*deleted, *kept))]
     NoRecord {
         /// The object.
         object: String,
@@ -61,6 +69,24 @@ pub enum HubError {
         id: String,
         /// Whether it existed and was deleted.
         deleted: bool,
+        /// Whether what it held is kept, so that it can be restored.
+        kept: bool,
+    },
+    /// The record is there, so that there is nothing to restore.
+    #[error("{object} {id} was not deleted")]
+    NotDeleted {
+        /// The object.
+        object: String,
+        /// The id.
+        id: String,
+    },
+    /// What the deleted record held is not kept.
+    #[error("what {object} {id} held is not kept: it was erased, or deleted by an earlier version")]
+    NotKept {
+        /// The object.
+        object: String,
+        /// The id.
+        id: String,
     },
     /// Fields refused their values.
     #[error("{record}: {}", joined(refusals))]

@@ -12,11 +12,13 @@
 //! any other; virtual fields of the contact (`member.newsletter`, `email.bulk`) read and write them. The
 //! tables here stay as they are.
 
+mod address;
 mod check;
 mod csv;
 mod cursor;
 mod data;
 mod define;
+mod erase;
 mod error;
 mod exchange;
 mod find;
@@ -26,13 +28,16 @@ mod parse;
 mod people;
 mod records;
 mod report;
+mod restore;
 mod schema;
+mod search;
 #[cfg(test)]
 mod tests;
 
 pub use csv::{
-    BadCell, CsvError, Empty, ExportOptions, Exported, ImportKey, ImportOptions, ImportReport, UnusedColumn,
-    export_csv, import_csv,
+    BadCell, BadCells, BadCode, CardVersion, CellError, CsvError, Empty, ExportOptions, Exported, ImportKey,
+    ImportNote, ImportOptions, ImportReport, LeftOut, Only, REFUSED_COLUMN, RefusalCount, UnusedColumn,
+    Weighing, export_cards, export_csv, import_csv, import_with_refused,
 };
 pub use define::{Definer, MOST_CHOICES, MOST_FIELDS, MOST_FIELDS_OF_ALL, MOST_OBJECTS};
 pub use error::{HubError, Refusal};

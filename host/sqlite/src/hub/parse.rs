@@ -1,13 +1,16 @@
 //! Parsing text into values by the kind of the field: what people type, and cells of files.
 
+use super::address;
 use super::check::{check, choices, shown};
 use super::list::read_list;
 use super::schema::FieldDefinition;
 use chrono::{NaiveDate, NaiveTime};
 use entente_core::{Kind, Reference, Timestamp, Value};
+use serde::Serialize;
 
 /// The order of day and month in dates such as `01/02/2020`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DateOrder {
     /// Unknown: such dates are refused.
     #[default]
@@ -46,10 +49,10 @@ fn wrong<T>(why: impl Into<String>) -> Result<T, ParseError> {
 
 /// Parses a text as a value of a field.
 ///
-/// Texts are taken exactly as they are: «NULL», «0» and a space are texts. E-mail addresses are trimmed and
-/// must look like one. Every other kind ignores surrounding white space. No text denotes null: the caller
+/// Texts are taken exactly as they are: «NULL», «0» and a space are texts. An e-mail address is taken out of
+/// what stands around it (`mailto:`, `Name <…>`, quotes), and must be one. Every other kind ignores surrounding white space. No text denotes null: the caller
 /// decides what an empty text means. List elements are trimmed and empty ones dropped, unless escaped by a
-/// backslash. A choice is given by its value or its label. A reference is `object:id`, or only the id where
+/// backslash; an element may stand in quotes. A choice is given by its value or its label. A reference is `object:id`, or only the id where
 /// there is a single target.
 ///
 /// # Errors
@@ -99,8 +102,11 @@ pub fn parse_value(field: &FieldDefinition, text: &str, options: &ParseOptions) 
         }
     };
     // Whether a blank is allowed is decided for the whole record.
-    let lenient = FieldDefinition { required: false, ..field.clone() };
-    check(&lenient, value).map_err(|refusal| ParseError(refusal.reason))
+    let checked = match field.required {
+        true => check(&FieldDefinition { required: false, ..field.clone() }, value),
+        false => check(field, value),
+    };
+    checked.map_err(|refusal| ParseError(refusal.reason))
 }
 
 /// Parses a timestamp as people write it; without an offset it is UTC.
@@ -128,16 +134,15 @@ pub(super) fn parse_timestamp(text: &str, options: &ParseOptions) -> Result<Time
 }
 
 fn email(text: &str) -> Result<Value, ParseError> {
-    let looks = |(local, domain): (&str, &str)| {
-        !local.is_empty()
-            && !domain.is_empty()
-            && !text.contains(|c: char| c.is_whitespace() || c.is_control())
-    };
     // An empty text is a blank, not an invalid address.
-    if text.is_empty() || text.rsplit_once('@').is_some_and(looks) {
+    if text.is_empty() {
         return Ok(Value::text(text));
     }
-    wrong(format!("'{}' is not an e-mail address", shown(text)))
+    match address::read(text) {
+        Some(addresses) if addresses.others == 0 => Ok(Value::text(addresses.first)),
+        Some(_) => wrong(format!("'{}' is more than one e-mail address; the field takes one", shown(text))),
+        None => wrong(format!("'{}' is not an e-mail address", shown(text))),
+    }
 }
 
 fn boolean(text: &str) -> Result<Value, ParseError> {

@@ -7,7 +7,8 @@ use super::find::matching;
 use super::orders::{admit, missing};
 use super::records::{self, Batch, COLUMNS, OPERATOR, Record, Write};
 use super::schema::{ObjectSchema, Schema};
-use entente_core::{Timestamp, Value};
+use super::search;
+use entente_core::{Timestamp, Value, query_words};
 use entente_sync::FieldTime;
 use rusqlite::{Connection, params};
 use serde::Serialize;
@@ -75,7 +76,8 @@ pub struct ListQuery {
     /// Fields and the value that each must have. Identifiers are compared in canonical form
     /// («ada@example.org» finds «Ada@Example.org»); a list field must contain the text, or equal the list.
     pub filter: Vec<(String, Value)>,
-    /// A text that some field must contain, ignoring case.
+    /// Words, each of which has to begin a word of the record, over all its fields; without case and accents, and numbers
+    /// without what stands between their digits.
     pub search: Option<String>,
     /// The id after which the page begins.
     pub after: Option<String>,
@@ -143,7 +145,7 @@ impl Hub {
         .await
     }
 
-    /// Deletes a record and leaves a tombstone. References to it stay as they are. Syncs apply their policy
+    /// Deletes a record and leaves a tombstone, with what it held. References to it stay as they are. Syncs apply their policy
     /// for deletions.
     ///
     /// # Errors
@@ -175,12 +177,32 @@ impl Hub {
         .await
     }
 
+    /// When a record was deleted, and by whom; `None` where it was not, or never was there.
+    ///
+    /// # Errors
+    /// [`HubError::UnknownObject`], [`HubError::Store`].
+    pub async fn deletion(&self, object: &str, id: &str) -> Result<Option<(Timestamp, Origin)>, HubError> {
+        self.read(|connection| {
+            let schema = self.schema(connection)?;
+            let object = schema.require(object)?;
+            let Some(number) = records::number(id) else { return Ok(None) };
+            let Some(gone) = records::tombstone(connection, object, number)? else { return Ok(None) };
+            // The run is not kept with it.
+            let origin = Sources::default().origin(connection, gone.source, 0)?;
+            Ok(Some((gone.at, origin)))
+        })
+        .await
+    }
+
     /// A page of records, in order of id.
     ///
     /// # Errors
     /// [`HubError::UnknownObject`], [`HubError::UnknownField`], [`HubError::Store`].
     pub async fn list(&self, object: &str, query: &ListQuery) -> Result<List, HubError> {
         let limit = if query.limit == 0 { 100 } else { query.limit };
+        if query.search.is_some() {
+            self.catch_up().await?;
+        }
         let mut after = query.after.as_deref().and_then(records::number).unwrap_or(0);
         let mut list = List { records: Vec::new(), next: None };
         loop {
@@ -226,6 +248,9 @@ impl Hub {
                 })
                 .await;
         }
+        if query.search.is_some() {
+            self.catch_up().await?;
+        }
         let (mut count, mut after) = (0, 0);
         loop {
             let (found, end) = self
@@ -269,9 +294,9 @@ fn require(connection: &Connection, object: &ObjectSchema, id: &str) -> Result<R
     if let Some(record) = record {
         return Ok(record);
     }
-    let deleted =
-        number.map(|number| records::deleted(connection, object, number)).transpose()?.flatten().is_some();
-    Err(HubError::NoRecord { object: object.name().to_owned(), id: shown(id), deleted })
+    let gone = number.map(|number| records::tombstone(connection, object, number)).transpose()?.flatten();
+    let (deleted, kept) = (gone.is_some(), gone.is_some_and(|gone| gone.kept));
+    Err(HubError::NoRecord { object: object.name().to_owned(), id: shown(id), deleted, kept })
 }
 
 /// The next matching records, at most `wanted`, out of at most [`STRETCH`] examined; and where to continue if
@@ -287,7 +312,9 @@ pub(super) fn stretch(
     for (name, value) in &query.filter {
         filter.push((object.require(name)?, value));
     }
-    let search = query.search.as_deref().map(str::to_lowercase);
+    if let Some(search) = &query.search {
+        return searched(connection, object, &query_words(search), &filter, after, wanted);
+    }
     let mut found = Vec::new();
     // An identifier matches few records, so the index is used instead of a scan.
     let key =
@@ -296,7 +323,7 @@ pub(super) fn stretch(
         let ids = matching(connection, object, &[(*field, *value)], true)?;
         for id in ids.into_iter().filter(|id| *id > after) {
             if let Some(record) = records::load(connection, object, id)?
-                && matches(object, &record, &filter, search.as_deref())
+                && matches(object, &record, &filter)
             {
                 if found.len() == wanted {
                     let last = found.last().map(|record: &Record| record.id);
@@ -319,14 +346,41 @@ pub(super) fn stretch(
         looked += 1;
         let record = Record::read(object, row)?;
         last = record.id;
-        if matches(object, &record, &filter, search.as_deref()) {
+        if matches(object, &record, &filter) {
             found.push(record);
         }
     }
     Ok((found, None))
 }
 
-fn matches(object: &ObjectSchema, record: &Record, filter: &[(usize, &Value)], search: Option<&str>) -> bool {
+/// The next records that a search finds and a filter lets pass, at most `wanted`; and where to continue if there may be more.
+fn searched(
+    connection: &Connection,
+    object: &ObjectSchema,
+    words: &[String],
+    filter: &[(usize, &Value)],
+    after: i64,
+    wanted: usize,
+) -> Result<(Vec<Record>, Option<i64>), HubError> {
+    let (mut found, mut next): (Vec<Record>, Option<i64>) = (Vec::new(), None);
+    // A search for signs alone finds nothing.
+    if words.is_empty() {
+        return Ok((found, None));
+    }
+    search::find(connection, object, words, after, |record| {
+        if found.len() == wanted {
+            next = found.last().map(|last| last.id);
+            return false;
+        }
+        if matches(object, &record, filter) {
+            found.push(record);
+        }
+        true
+    })?;
+    Ok((found, next))
+}
+
+fn matches(object: &ObjectSchema, record: &Record, filter: &[(usize, &Value)]) -> bool {
     let equal = |(index, wanted): &(usize, &Value)| {
         let definition = &object.definition.fields[*index];
         let value = record.value(*index);
@@ -335,15 +389,12 @@ fn matches(object: &ObjectSchema, record: &Record, filter: &[(usize, &Value)], s
             || (definition.identifier && canonical(wanted).is_some_and(|key| canonical(value) == Some(key)))
             || matches!((value, *wanted), (Value::Texts(list), Value::Text(text)) if list.contains(text))
     };
-    let contains = |text: &str| {
-        record.fields.iter().flatten().any(|stored| stored.value.to_data().to_lowercase().contains(text))
-    };
-    filter.iter().all(equal) && search.is_none_or(contains)
+    filter.iter().all(equal)
 }
 
 /// Origins by number, each loaded once.
 #[derive(Default)]
-struct Sources(BTreeMap<i64, (String, String)>);
+pub(super) struct Sources(BTreeMap<i64, (String, String)>);
 
 impl Sources {
     fn origin(&mut self, connection: &Connection, source: i64, run: i64) -> Result<Origin, HubError> {
@@ -363,7 +414,7 @@ impl Sources {
     }
 }
 
-fn view(
+pub(super) fn view(
     connection: &Connection,
     object: &ObjectSchema,
     record: Record,

@@ -49,7 +49,7 @@ impl Record {
     }
 
     /// The canonical form of an identifier field, as the index has it.
-    fn key(&self, object: &ObjectSchema, field: usize) -> Option<String> {
+    pub(super) fn key(&self, object: &ObjectSchema, field: usize) -> Option<String> {
         canonical_identifier(&object.definition.fields[field].kind, self.value(field))
     }
 }
@@ -79,16 +79,30 @@ pub(super) fn exists(connection: &Connection, object: &ObjectSchema, id: i64) ->
     Ok(statement.exists(params![id, object.number])?)
 }
 
-/// The time of deletion of the record with this id.
-pub(super) fn deleted(
+/// What is left of a deleted record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tombstone {
+    /// When it was deleted.
+    pub(super) at: Timestamp,
+    /// The number in `hub_source` of who deleted it.
+    pub(super) source: i64,
+    /// Whether what it held is kept.
+    pub(super) kept: bool,
+}
+
+/// The tombstone of the record with this id.
+pub(super) fn tombstone(
     connection: &Connection,
     object: &ObjectSchema,
     id: i64,
-) -> Result<Option<Timestamp>, HubError> {
-    let mut statement =
-        connection.prepare_cached("SELECT deleted FROM hub_tombstone WHERE id = ?1 AND object = ?2")?;
-    let micros: Option<i64> = statement.query_row(params![id, object.number], |row| row.get(0)).optional()?;
-    Ok(micros.map(Timestamp::from_micros))
+) -> Result<Option<Tombstone>, HubError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT deleted, source, data IS NOT NULL FROM hub_tombstone WHERE id = ?1 AND object = ?2",
+    )?;
+    let found = statement.query_row(params![id, object.number], |row| {
+        Ok(Tombstone { at: Timestamp::from_micros(row.get(0)?), source: row.get(1)?, kept: row.get(2)? })
+    });
+    Ok(found.optional()?)
 }
 
 /// The ids of records whose identifier field has this canonical form, ascending; at most `limit`.
@@ -180,11 +194,32 @@ impl<'c> Batch<'c> {
                 fields[write.field] = Some(self.stored(write.value, write.time));
             }
         }
-        self.seq += 1;
         self.record += 1;
+        self.insert(object, self.record, fields, at)
+    }
+
+    /// Inserts a record that was deleted, under its id, and takes its tombstone away. `at` as in [`Batch::create`].
+    pub(super) fn restore(
+        &mut self,
+        object: &ObjectSchema,
+        id: i64,
+        fields: Fields,
+        at: Timestamp,
+    ) -> Result<Record, HubError> {
+        self.connection.prepare_cached("DELETE FROM hub_tombstone WHERE id = ?1")?.execute([id])?;
+        self.insert(object, id, fields, at)
+    }
+
+    fn insert(
+        &mut self,
+        object: &ObjectSchema,
+        id: i64,
+        fields: Fields,
+        at: Timestamp,
+    ) -> Result<Record, HubError> {
+        self.seq += 1;
         let changed = newest(&fields).unwrap_or(at);
-        let record =
-            Record { id: self.record, seq: self.seq, other_seq: 0, source: self.source, changed, fields };
+        let record = Record { id, seq: self.seq, other_seq: 0, source: self.source, changed, fields };
         let (data, stamps) = encode(object, &record.fields)?;
         self.connection
             .prepare_cached(
@@ -259,12 +294,13 @@ impl<'c> Batch<'c> {
             }
         }
         self.seq += 1;
+        let (data, stamps) = encode(object, &record.fields)?;
         self.connection.prepare_cached("DELETE FROM hub_record WHERE id = ?1")?.execute([record.id])?;
         self.connection
             .prepare_cached(
-                "INSERT INTO hub_tombstone (id, object, seq, source, deleted) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO hub_tombstone (id, object, seq, source, deleted, data, stamps) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute(params![record.id, object.number, self.seq, self.source, at.micros()])?;
+            .execute(params![record.id, object.number, self.seq, self.source, at.micros(), data, stamps])?;
         Ok(())
     }
 

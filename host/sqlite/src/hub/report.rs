@@ -295,9 +295,10 @@ impl Reading<'_> {
                 Some(record) => batch.rows.push(as_row(record, &fields)),
                 None => {
                     let deleted = number
-                        .map(|number| records::deleted(self.connection, self.object, number))
+                        .map(|number| records::tombstone(self.connection, self.object, number))
                         .transpose()?
-                        .flatten();
+                        .flatten()
+                        .map(|gone| gone.at);
                     batch.deleted.push(Deletion { id: id.clone(), deleted });
                 }
             }

@@ -7,7 +7,8 @@ use super::mappings::slot_of;
 use crate::store::StoreError;
 use entente_core::Timestamp;
 use entente_sync::{
-    Conflict, ConflictCount, ConflictFilter, FieldReason, OpenConflict, PairId, Seen, Sides, Slot,
+    Choice, Conflict, ConflictCount, ConflictFilter, FieldReason, MappingId, OpenConflict, PairId, RunId,
+    Seen, Sides, Slot,
 };
 use rusqlite::{Connection, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,11 @@ fn reason(row: &Row<'_>, code: usize, data: usize) -> Result<FieldReason, StoreE
         what: "reason of a conflict".to_owned(),
         why: "there is none".to_owned(),
     })
+}
+
+fn ruling(row: &Row<'_>, column: usize) -> Result<Option<Choice>, StoreError> {
+    let text = row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+    text.map(|text| decode("ruling of a conflict", text)).transpose()
 }
 
 /// Stores the conflicts of pairs, and closes every other open conflict of these pairs.
@@ -102,11 +108,15 @@ pub(super) fn save(
 /// The index for reading open conflicts, and an additional condition. `conflict_number` is a partial index by
 /// number that holds open conflicts only, so that the cost of a page does not grow with the closed ones.
 fn open_where(which: ConflictFilter<'_>) -> (&'static str, String) {
+    let of_mappings = |mappings: &[MappingId]| {
+        let numbers: Vec<String> = mappings.iter().map(ToString::to_string).collect();
+        format!(" AND p.mapping IN ({})", numbers.join(", "))
+    };
     match which {
         ConflictFilter::All => ("conflict_number", String::new()),
-        ConflictFilter::Mappings(mappings) => {
-            let numbers: Vec<String> = mappings.iter().map(ToString::to_string).collect();
-            ("conflict_number", format!(" AND p.mapping IN ({})", numbers.join(", ")))
+        ConflictFilter::Mappings(mappings) => ("conflict_number", of_mappings(mappings)),
+        ConflictFilter::Undecided(mappings) => {
+            ("conflict_number", of_mappings(mappings) + " AND c.ruling IS NULL")
         }
         ConflictFilter::Pair(pair) => ("conflict_open", format!(" AND c.pair = {pair}")),
     }
@@ -118,7 +128,7 @@ pub(super) fn open_sql(which: ConflictFilter<'_>) -> String {
     format!(
         "SELECT c.id, c.pair, c.slot, c.left_value, c.right_value, c.reason, c.run, c.first, c.last, c.times,
                 p.mapping, p.left_id, p.right_id, m.left_object, m.right_object, coalesce(s.left_field, ''), coalesce(s.right_field, ''),
-                c.reason_data
+                c.reason_data, c.ruling
          FROM conflict c INDEXED BY {index} JOIN pair p ON p.id = c.pair JOIN mapping m ON m.id = p.mapping
               LEFT JOIN slot s ON s.mapping = p.mapping AND s.slot = c.slot
          WHERE c.closed IS NULL AND c.id > ?1{condition}
@@ -131,26 +141,47 @@ pub(super) fn count(
     connection: &Connection,
     which: ConflictFilter<'_>,
 ) -> Result<Vec<ConflictCount>, StoreError> {
-    if which == ConflictFilter::Mappings(&[]) {
+    if which.is_empty() {
         return Ok(Vec::new());
     }
     let (index, condition) = open_where(which);
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT p.mapping, c.reason, c.reason_data, count(*)
+        "SELECT p.mapping, c.reason, c.reason_data, count(*), count(c.ruling)
          FROM conflict c INDEXED BY {index} JOIN pair p ON p.id = c.pair
          WHERE c.closed IS NULL{condition} GROUP BY p.mapping, c.reason, c.reason_data ORDER BY p.mapping, c.reason, c.reason_data"
     ))?;
     let mut rows = statement.query([])?;
     let mut counts = Vec::new();
     while let Some(row) = rows.next()? {
-        let conflicts: i64 = row.get(3)?;
+        let (conflicts, decided): (i64, i64) = (row.get(3)?, row.get(4)?);
         counts.push(ConflictCount {
             mapping: row.get(0)?,
             reason: reason(row, 1, 2)?,
             conflicts: conflicts.unsigned_abs(),
+            decided: decided.unsigned_abs(),
         });
     }
     Ok(counts)
+}
+
+/// The number of open conflicts of these mappings that were found first by a later run than this one.
+pub(super) fn count_new(
+    connection: &Connection,
+    mappings: &[MappingId],
+    after: RunId,
+) -> Result<u64, StoreError> {
+    let which = ConflictFilter::Mappings(mappings);
+    if which.is_empty() {
+        return Ok(0);
+    }
+    let (index, condition) = open_where(which);
+    let count: i64 = connection
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM conflict c INDEXED BY {index} JOIN pair p ON p.id = c.pair
+             WHERE c.closed IS NULL AND c.run > ?1{condition}"
+        ))?
+        .query_row([after], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
 }
 
 /// A page of open conflicts by number, after `after`.
@@ -160,7 +191,7 @@ pub(super) fn open(
     after: i64,
     limit: i64,
 ) -> Result<Vec<OpenConflict>, StoreError> {
-    if which == ConflictFilter::Mappings(&[]) {
+    if which.is_empty() {
         return Ok(Vec::new());
     }
     let mut statement = connection.prepare_cached(&open_sql(which))?;
@@ -184,6 +215,7 @@ pub(super) fn open(
             first: Timestamp::from_micros(row.get(7)?),
             last: Timestamp::from_micros(row.get(8)?),
             times: u64::try_from(row.get::<_, i64>(9)?).unwrap_or_default(),
+            ruling: ruling(row, 18)?,
         });
     }
     Ok(conflicts)

@@ -56,6 +56,17 @@ pub(super) fn set(
     Ok(Ok(()))
 }
 
+/// A deleted record of a pair was restored on its side.
+pub(super) fn restored(connection: &Connection, pair: PairId, side: Side) -> Result<(), WriteError> {
+    let Some(mut pair) = by_ids(connection, &[pair])?.pop() else { return Ok(()) };
+    if pair.half(side.other()).deleted.is_none() || pair.status == Status::Live {
+        return Ok(());
+    }
+    // Its own tombstone stays until it is read again, so that it counts as new then.
+    forget_deleted(&mut pair, side);
+    save(connection, std::slice::from_mut(&mut pair))
+}
+
 fn deed(
     connection: &Connection,
     pair: PairId,

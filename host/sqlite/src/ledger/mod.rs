@@ -9,6 +9,7 @@ mod changes;
 mod codec;
 mod conflicts;
 mod counterparts;
+pub(crate) mod erase;
 mod keeper;
 mod lease;
 mod mappings;

@@ -201,7 +201,7 @@ pub(super) fn rule(
 /// Sets pairs back to `todo` as if they had not failed: one pair, failed or held, or all failed pairs of a
 /// mapping. A record that was held as a duplicate when it was matched stays held: every run that reads both
 /// sides matches it anew, and only such a match shows that no other record has its identifiers any more. So does a record
-/// that cannot be read, which every run reads again. A create without an answer is asked for again.
+/// that cannot be read, or whose report was doubted, which every run reads again: decided without that, an edit is lost. A create without an answer is asked for again.
 pub(super) fn retry(
     connection: &Connection,
     mapping: MappingId,
@@ -214,7 +214,7 @@ pub(super) fn retry(
         }
     }
     const STAYS: &str =
-        "status = 'held' AND (reason IN ('unreadable', 'other-identifiers') OR reason = 'duplicate-of' AND (left_id IS NULL OR right_id IS NULL)
+        "status = 'held' AND (reason IN ('unreadable', 'not-read-yet', 'other-identifiers') OR reason = 'duplicate-of' AND (left_id IS NULL OR right_id IS NULL)
                              AND json_extract(reason_data, '$.became') IS NULL)";
     let rows = connection
         .prepare_cached(&format!(

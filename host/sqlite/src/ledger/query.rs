@@ -66,6 +66,13 @@ impl OperatorLedger for SqliteLedger {
         told.map_err(failed("check a link"))?.map_err(failed("check a link"))
     }
 
+    async fn record_restored(&self, lease: &Lease, pair: PairId, side: Side) -> Result<(), LedgerError> {
+        self.within(lease, "take note of a restored record", |connection| {
+            counterparts::restored(connection, pair, side)
+        })
+        .await
+    }
+
     async fn runs(
         &self,
         sync: Option<&str>,
@@ -76,6 +83,20 @@ impl OperatorLedger for SqliteLedger {
             .read(|connection| runs::page(connection, sync, before.unwrap_or(RunId::MAX), rows(limit)))
             .await
             .map_err(failed("list runs"))
+    }
+
+    async fn note_unbegun(&self, run: Run) -> Result<Run, LedgerError> {
+        self.store
+            .write(|connection| runs::insert(connection, run))
+            .await
+            .map_err(failed("store a run that could not begin"))
+    }
+
+    async fn last_good_run(&self, sync: &str) -> Result<Option<Run>, LedgerError> {
+        self.store
+            .read(|connection| runs::last_good(connection, sync))
+            .await
+            .map_err(failed("find the last run that ended well"))
     }
 
     async fn run_after(&self, sync: &str, run: RunId) -> Result<Option<Run>, LedgerError> {
@@ -217,6 +238,13 @@ impl OperatorLedger for SqliteLedger {
             .read(|connection| conflicts::count(connection, which))
             .await
             .map_err(failed("count conflicts"))
+    }
+
+    async fn count_new_conflicts(&self, mappings: &[MappingId], after: RunId) -> Result<u64, LedgerError> {
+        self.store
+            .read(|connection| conflicts::count_new(connection, mappings, after))
+            .await
+            .map_err(failed("count new conflicts"))
     }
 
     async fn mappings(&self, relation: Option<&str>) -> Result<Vec<MappingRow>, LedgerError> {

@@ -3,17 +3,22 @@
 use super::codec::{decode, encode};
 use crate::store::StoreError;
 use entente_core::Timestamp;
-use entente_sync::{Message, Run, RunId, RunStatus};
+use entente_sync::{Message, Run, RunId, RunKind, RunStatus, Scope};
 use rusqlite::{Connection, Row, ToSql, params};
 
 const COLUMNS: &str = "id, sync, relation, options, started, ended, status, error, counts, notices, remedies";
 
 /// Assigns a run its number. Runs of the relation that are still marked as running were ended by a crash,
 /// since a relation has one writer at a time.
-pub(super) fn start(connection: &Connection, mut run: Run) -> Result<Run, StoreError> {
+pub(super) fn start(connection: &Connection, run: Run) -> Result<Run, StoreError> {
     connection
         .prepare_cached("UPDATE run SET status = 'interrupted' WHERE relation = ?1 AND status = 'running'")?
         .execute([&run.relation])?;
+    insert(connection, run)
+}
+
+/// Assigns a run its number.
+pub(super) fn insert(connection: &Connection, mut run: Run) -> Result<Run, StoreError> {
     connection
         .prepare_cached(
             "INSERT INTO run (sync, relation, options, started, ended, status, error, counts, remedies)
@@ -120,6 +125,21 @@ pub(super) const fn page_sql(of_sync: bool) -> &'static str {
 pub(super) fn after(connection: &Connection, sync: &str, run: RunId) -> Result<Option<Run>, StoreError> {
     const REST: &str = "INDEXED BY run_sync WHERE sync = ?1 AND id > ?2 ORDER BY id LIMIT 1";
     Ok(select(connection, REST, &[&sync, &run])?.pop())
+}
+
+/// The newest run of a sync that read everything or what has changed, and ended well. Runs of a window or of single records, and
+/// those that follow from an earlier one, say nothing about the rest.
+pub(super) fn last_good(connection: &Connection, sync: &str) -> Result<Option<Run>, StoreError> {
+    let mut before = RunId::MAX;
+    loop {
+        let runs = page(connection, Some(sync), before, 50)?;
+        let Some(last) = runs.last() else { return Ok(None) };
+        before = last.id;
+        let whole = |run: &Run| matches!(run.options.kind, RunKind::Sync { scope: Scope::Whole { .. }, .. });
+        if let Some(run) = runs.into_iter().find(|run| run.status == RunStatus::Done && whole(run)) {
+            return Ok(Some(run));
+        }
+    }
 }
 
 /// The number of runs.

@@ -33,6 +33,9 @@ fn all() -> Vec<M<'static>> {
         M::up_with_hook(include_str!("migrations/0016_keys.sql"), |transaction| keys::apply(transaction)),
         M::up(include_str!("migrations/0017_positions.sql")),
         M::up(include_str!("migrations/0018_plugin_install.sql")),
+        M::up(include_str!("migrations/0019_deleted_values.sql")),
+        M::up(include_str!("migrations/0020_described.sql")),
+        M::up(include_str!("migrations/0021_words.sql")),
     ]
 }
 

@@ -14,6 +14,7 @@ mod unit;
 pub(crate) use copy::open_as_it_is;
 pub use error::{StoreError, StoreFailure};
 pub use session::Session;
+pub(crate) use texts::SAID_KEYS;
 pub use unit::StoreUnit;
 
 use rusqlite::config::DbConfig;
@@ -148,6 +149,22 @@ impl Store {
             return Ok(());
         }
         Err(StoreError::Corrupt { what: "file".to_owned(), why: found })
+    }
+
+    /// Writes the whole file anew, without what was deleted, and empties its log: bytes of rows that are gone stay in
+    /// neither. Takes as much room on the disk as the file, and a few seconds for a hundred thousand records.
+    ///
+    /// # Errors
+    /// Where the disk is full, or another process reads the file for longer than the busy timeout.
+    pub(crate) async fn rewrite(&self) -> Result<(), StoreError> {
+        let connection = self.connection.lock().await;
+        connection.execute_batch("VACUUM")?;
+        let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy == 0 {
+            return Ok(());
+        }
+        let why = "another process reads it, so that its log still holds what is gone; do it again when that has ended";
+        Err(StoreError::Failed { kind: StoreFailure::Busy, why: why.to_owned() })
     }
 
     /// [`Store::snapshot`] for the SQL of this crate.

@@ -32,7 +32,10 @@ const SAID: &[(&str, &[&str])] = &[
     ("conflict", &["left_value", "right_value", "ruling"]),
     ("hub_key", &["canonical"]),
     ("hub_record", &["data", "stamps"]),
+    ("hub_tombstone", &["data", "stamps"]),
+    ("hub_word", &["word"]),
     ("integration", &["settings"]),
+    ("integration_description", &["settings"]),
     ("integration_secret", &["key"]),
     (
         "pair",
@@ -55,7 +58,7 @@ const SAID: &[(&str, &[&str])] = &[
 
 /// The keys of JSON, in all other columns, under which somebody's words or values stand: a text, or lists of texts. An object
 /// under them has keys of its own, since some of our keys are names that somebody gave.
-const SAID_KEYS: [&str; 20] = [
+pub(crate) const SAID_KEYS: [&str; 20] = [
     "b", "choices", "code", "constant", "contains", "default", "f", "id", "ids", "is", "not", "now", "o",
     "options", "planned", "said", "text", "v", "value", "values",
 ];
@@ -68,7 +71,9 @@ const JSON: &[(&str, &[&str])] = &[
     ("custom_definition", &["definition"]),
     ("hub_field", &["choices", "targets"]),
     ("hub_record", &["data", "stamps"]),
+    ("hub_tombstone", &["data", "stamps"]),
     ("integration", &["grants", "settings"]),
+    ("integration_description", &["description", "manual", "settings"]),
     ("integration_health", &["remedies"]),
     ("integration_previous", &["grants"]),
     ("known_schema", &["description"]),

@@ -5,6 +5,7 @@
 mod call_budget;
 mod custom_definition;
 mod integration;
+mod integration_description;
 mod integration_health;
 mod integration_previous;
 mod integration_secret;
@@ -15,6 +16,7 @@ mod tenant_limit;
 
 pub use custom_definition::CustomDefinitionRow;
 pub use integration::IntegrationRow;
+pub use integration_description::DescriptionRow;
 pub use integration_health::HealthRow;
 pub use integration_previous::PreviousVersionRow;
 pub use integration_secret::SecretRow;

@@ -1,7 +1,7 @@
 //! Duplicates: orders create one record for each source, and none for what users deleted.
 
 use super::End;
-use crate::book::Book;
+use crate::book::{Book, Edit};
 use crate::dice::lock;
 use crate::remote::Made;
 use crate::schema::{IDENTIFIER, NAME, PERSON, meaning};
@@ -267,13 +267,23 @@ fn shared<'w>(
         .filter(|value| !value.is_blank())
         .collect();
     let ours = |id: &str| these.iter().chain(theirs).any(|(_, of)| *of == id);
-    let mut given = book.edits.iter().filter(|edit| (edit.object, edit.field) == (PERSON, IDENTIFIER));
+    let mut given =
+        book.edits.iter().enumerate().filter(|(_, edit)| (edit.object, edit.field) == (PERSON, IDENTIFIER));
     // One of these may have got it itself, when it was that of a person who has been deleted since.
     let of_gone = |address: &Value| {
         book.gone.iter().any(|gone| gone.object == PERSON && identifier(&gone.identifier) == *address)
     };
-    given.any(|edit| {
+    // Or one of them has got the one that another of them had.
+    let of_another = |at: usize, edit: &Edit, address: &Value| {
+        let among = |of: &Edit| these.contains(&(of.place, of.id.as_str()));
+        let had = |before: &&Edit| {
+            (before.object, before.field) == (PERSON, IDENTIFIER) && identifier(&before.value) == *address
+        };
+        let mut before = book.edits[..at].iter().filter(had);
+        among(edit) && before.any(|before| before.id != edit.id && among(before))
+    };
+    given.any(|(at, edit)| {
         let address = identifier(&edit.value);
-        have.contains(&address) && (!ours(&edit.id) || of_gone(&address))
+        have.contains(&address) && (!ours(&edit.id) || of_gone(&address) || of_another(at, edit, &address))
     })
 }

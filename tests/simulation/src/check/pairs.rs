@@ -202,7 +202,8 @@ impl End<'_> {
 
     /// Whether a pair waits since its record may be the one that a create without an answer has made, and nobody
     /// could tell: the remote system takes no key twice, or has refused every order with it as a whole, or the create must
-    /// refer to a record that is gone; and of the two one has no identifier, or a person has given the found one another.
+    /// refer to a record that is gone, or its own is outside the filter; and of the two one has no identifier, or a person has
+    /// given the found one another.
     fn may_be_made(&self, sync: usize, object: usize, pair: &Pair) -> bool {
         let Some(Reason::MayBe { record: Some(source) }) = &pair.reason else { return false };
         let side = source.side.other();
@@ -240,6 +241,10 @@ impl End<'_> {
         let parentless = held.status == Status::Held
             && matches!(held.reason, Some(Reason::ParentGone { .. }))
             && creates().any(|change| change.sent.is_some() && change.status == ChangeStatus::Retry);
+        // Outside the filter it is not sent again either.
+        let outside = held.status == Status::Excluded
+            && matches!(held.reason, Some(Reason::OutsideFilter { .. }))
+            && creates().any(|change| change.sent.is_some() && change.status == ChangeStatus::Retry);
         let renamed = || {
             let id = pair.half(side).id.as_deref().unwrap_or_default();
             self.renamed(&lock(&self.world.users.book), self.place(sync, side), id)
@@ -256,7 +261,8 @@ impl End<'_> {
             };
             creates().any(|change| change.sent.is_some() && carries(change))
         };
-        (given_up || refused || parentless) && (sent_without || found_without || renamed() || carried())
+        (given_up || refused || parentless || outside)
+            && (sent_without || found_without || renamed() || carried())
     }
 
     fn check_values(

@@ -179,8 +179,10 @@ impl End<'_> {
         let made = |value: &Value| {
             let mut of_it = self.changes.iter().filter(|made| made.made.as_deref() == Some(edit.id.as_str()));
             of_it.any(|made| {
+                // What the order did not carry was blank.
+                let blank = value.is_blank() && !made.fields.iter().any(|field| of_edit(&field));
                 made.mapping == delete.mapping
-                    && made.fields.iter().filter(of_edit).any(|field| field.result() == value)
+                    && (blank || made.fields.iter().filter(of_edit).any(|field| field.result() == value))
             })
         };
         self.changes.iter().any(|of| {

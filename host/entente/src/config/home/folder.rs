@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// The tenant that always exists.
 pub const DEFAULT_TENANT: &str = "default";
 
+/// The folder of the tenants in it, which every home has.
+pub(super) const TENANTS: &str = "tenants";
+
 /// The folder of an installation.
 ///
 /// `tenants/NAME/entente.db` is the database of a tenant, `plugins/` holds components by digest, `cache/`
@@ -52,6 +55,25 @@ impl Home {
         }
     }
 
+    /// The folder as [`Home::locate`] has it, where it is a home or nobody named it: a folder that was named is not made without
+    /// being asked for, since its name may be mistyped.
+    ///
+    /// # Errors
+    /// As [`Home::locate`]; [`ConfigError::NoHome`] where a folder was named that is no home.
+    pub fn find(
+        given: Option<&Path>,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<PathBuf, ConfigError> {
+        let named = given.is_some() || environment("ENTENTE_HOME").is_some_and(|value| !value.is_empty());
+        let path = Self::locate(given, environment)?;
+        // A file there, or a folder that cannot be looked into, is told where it is opened.
+        let may_be = match fs::metadata(&path) {
+            Ok(found) => !found.is_dir() || fs::metadata(path.join(TENANTS)).is_ok(),
+            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        };
+        if named && !may_be { Err(ConfigError::NoHome { path }) } else { Ok(path) }
+    }
+
     /// Opens the folder; creates it, accessible to this user only, where it is missing.
     ///
     /// # Errors
@@ -79,7 +101,7 @@ impl Home {
             probe.map_err(|error| refuse(format!("cannot be written: {error}; check its permissions")))?;
         let home = Self { path: path.to_owned(), we: Owner::of(&probe) };
         // Whoever can change these files could have other plugins run with this user's secrets.
-        let inside = [home.plugins(), home.path.join("tenants"), home.key_file(), home.code_key_file()];
+        let inside = [home.plugins(), home.path.join(TENANTS), home.key_file(), home.code_key_file()];
         for place in std::iter::once(home.path.clone()).chain(inside) {
             home.refuse_exposed(&place)?;
         }
@@ -104,7 +126,7 @@ impl Home {
 
     /// The folder of a tenant.
     pub fn tenant_folder(&self, tenant: &str) -> PathBuf {
-        self.path.join("tenants").join(tenant)
+        self.path.join(TENANTS).join(tenant)
     }
 
     /// The database of a tenant.
@@ -263,7 +285,7 @@ mod tests {
         for place in [
             path.clone(),
             home.plugins(),
-            path.join("tenants"),
+            path.join(TENANTS),
             path.join("tenants/default"),
             home.key_file(),
             home.database("default"),

@@ -4,7 +4,7 @@
 //! prepared elsewhere and renamed into place, and renamed away before it is deleted. Names that begin with a
 //! dot are never tenants.
 
-use super::folder::{DEFAULT_TENANT, Home, make_folder};
+use super::folder::{DEFAULT_TENANT, Home, TENANTS, make_folder};
 use crate::config::error::{ConfigError, io};
 use crate::config::names::{check_name, known};
 use entente_sqlite::Store;
@@ -60,7 +60,7 @@ impl NewTenant {
 
 impl Home {
     fn tenants_folder(&self) -> PathBuf {
-        self.path().join("tenants")
+        self.path().join(TENANTS)
     }
 
     /// The tenants by name; first `default`, which always exists.

@@ -4,8 +4,11 @@ use super::CsvError;
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use std::io::{self, BufRead, Read};
 
-/// The size of a read, and of the sample that encoding and delimiter are detected from.
-pub(super) const PIECE: usize = 64 * 1024;
+/// The size of a read.
+const PIECE: usize = 64 * 1024;
+
+/// The size of the sample that all that a file is like is found from.
+const SAMPLE: usize = 1024 * 1024;
 
 /// A file as UTF-8. Where the encoding is not certain, bytes pass through unchanged, and rows that are not
 /// valid UTF-8 are decoded one at a time.
@@ -46,7 +49,7 @@ impl<R: Read> Source<R> {
             replaced: false,
         };
         let mut first = Vec::new();
-        while first.len() < PIECE && !source.ended {
+        while first.len() < SAMPLE && !source.ended {
             source.piece().map_err(|why| CsvError::Read { line: 0, why })?;
             first.extend_from_slice(&source.raw);
         }
@@ -147,17 +150,60 @@ fn wide(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
+/// Refuses what is no text, by its first bytes.
 fn refuse_other_files(bytes: &[u8]) -> Result<(), CsvError> {
+    let spreadsheet = "open it in a spreadsheet program and save it as CSV";
     let (what, remedy) = match bytes {
-        [b'P', b'K', 3, 4, ..] => {
-            ("a spreadsheet or zip archive", "open it in a spreadsheet program and save it as CSV")
-        }
-        [0xd0, 0xcf, 0x11, 0xe0, ..] => {
-            ("an old spreadsheet", "open it in a spreadsheet program and save it as CSV")
-        }
+        [b'P', b'K', 3, 4, ..] => match bytes.windows(3).any(|part| part == b"xl/") {
+            true => ("a spreadsheet (xlsx)", spreadsheet),
+            false => ("a spreadsheet or zip archive", spreadsheet),
+        },
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => ("an old spreadsheet (xls)", spreadsheet),
         [0x1f, 0x8b, ..] => ("compressed", "unpack it first"),
+        [b'%', b'P', b'D', b'F', ..] => ("a PDF", "export the data that it was printed from"),
+        [b'S', b'Q', b'L', b'i', b't', b'e', b' ', b'f', ..] => {
+            ("a database", "export the table in it as CSV")
+        }
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => ("UTF-32 text", "save it as UTF-8"),
         _ => return Ok(()),
     };
     Err(CsvError::NotCsv { what, remedy })
+}
+
+/// Whether a text has vCards.
+pub(super) fn is_cards(text: &[u8]) -> bool {
+    begins(text, "BEGIN:VCARD")
+}
+
+/// Refuses a text of another format, by how it begins.
+pub(super) fn refuse_other_texts(text: &[u8]) -> Result<(), CsvError> {
+    let start = text.trim_ascii_start();
+    let after = |n: usize| start.get(n..).map(<[u8]>::trim_ascii_start).and_then(<[u8]>::first).copied();
+    let (what, remedy) = if begins(start, "{\\rtf") {
+        ("a text document (RTF)", "save the table in it as CSV")
+    } else if begins(start, "BEGIN:VCALENDAR") {
+        ("a calendar (iCalendar)", "export the contacts instead")
+    } else if begins(start, "dn:") || begins(start, "version: 1\ndn:") || begins(start, "version: 1\r\ndn:") {
+        ("a directory (LDIF)", "export it as CSV or vCard")
+    } else if begins(start, "<!doctype html") || begins(start, "<html") || begins(start, "<table") {
+        (
+            "a web page (HTML), as some programs name .xls",
+            "open it in a spreadsheet program and save it as CSV",
+        )
+    } else if begins(start, "<?xml") {
+        ("XML", "export it as CSV")
+    } else if matches!(
+        (start.first(), after(1)),
+        (Some(b'{'), Some(b'"' | b'}')) | (Some(b'['), Some(b'{' | b'[' | b'"' | b']'))
+    ) {
+        ("JSON", "convert it to CSV, with a column for each field")
+    } else {
+        return Ok(());
+    };
+    Err(CsvError::NotCsv { what, remedy })
+}
+
+fn begins(text: &[u8], with: &str) -> bool {
+    let text = text.trim_ascii_start();
+    text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
 }

@@ -1,6 +1,7 @@
 //! CSV export, page by page.
 
-use super::{CsvError, sniff};
+use super::cells::{is_guarded_start, unguarded};
+use super::{CsvError, nothing, sniff};
 use crate::hub::error::HubError;
 use crate::hub::list::write_list;
 use crate::hub::parse::explicit_reference;
@@ -8,7 +9,7 @@ use crate::hub::people::{ListQuery, stretch};
 use crate::hub::records::{self, Record};
 use crate::hub::schema::{ObjectSchema, Schema};
 use crate::hub::{FieldDefinition, Hub};
-use entente_core::{Reference, Value};
+use entente_core::{Kind, Reference, Value};
 use rusqlite::Connection;
 use serde::Serialize;
 use std::io::Write;
@@ -37,8 +38,8 @@ pub struct ExportOptions {
     /// is blank or not unique is always written like this.
     pub references_by_id: bool,
     /// Escapes formulas: puts an apostrophe before texts that a spreadsheet program would evaluate (those
-    /// that begin with `=`, `+`, `-`, `@`, a tab or a carriage return). For files that people open; such
-    /// texts, phone numbers among them, do not survive a re-import unchanged.
+    /// that begin with `=`, `+`, `-`, `@`, a tab or a carriage return), but for numbers of telephones. For files that
+    /// people open; an import takes it off again.
     pub guard_formulas: bool,
 }
 
@@ -122,6 +123,12 @@ pub async fn export_csv(
     Ok(exported)
 }
 
+/// Whether a text has nothing but a number in it.
+fn is_number(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_digit() || " +-()/.".contains(c))
+        && text.bytes().any(|b| b.is_ascii_digit())
+}
+
 fn unwritten(error: csv::Error) -> CsvError {
     let kind = match error.kind() {
         csv::ErrorKind::Io(error) => error.kind(),
@@ -167,10 +174,10 @@ impl Export<'_> {
         };
         let textual =
             matches!(value, Value::Text(_) | Value::Texts(_) | Value::Reference(_) | Value::References(_));
-        if self.options.guard_formulas && textual && text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-            return Ok(format!("'{text}"));
-        }
-        Ok(text)
+        let evaluated = is_guarded_start(&text) && !(definition.kind == Kind::Phone && is_number(&text));
+        // An import takes one apostrophe off again; so that texts that have one keep it, they get another.
+        let guard = textual && (self.options.guard_formulas && evaluated || unguarded(&text).is_some());
+        Ok(if guard { format!("'{text}") } else { text })
     }
 
     /// Formats a reference by the other record's identifier, where an import would find the record by it.
@@ -194,7 +201,8 @@ impl Export<'_> {
         let only =
             crate::hub::find::matching(self.connection, target, &[(index, record.value(index))], true)?
                 == [number];
-        let plain = explicit_reference(definition, name.trim()).is_none();
+        // A word for nothing would be read as no reference.
+        let plain = explicit_reference(definition, name.trim()).is_none() && !nothing::is_word(&name);
         Ok(if only && plain { name } else { by_id })
     }
 }

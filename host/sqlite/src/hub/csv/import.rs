@@ -1,28 +1,32 @@
 //! CSV import: rows are parsed, then written in batches of one transaction each.
 
+use super::cells::{Content, Tally, Wrong};
 use super::columns::Columns;
-use super::decode::Source;
-use super::resolve::{Bad, Known, Linked};
-use super::rows::{Line, Rows};
-use super::{BadCell, CsvError, Empty, ImportKey, ImportOptions, ImportReport, sniff};
+use super::index::Index;
+use super::open::Opened;
+use super::options::{BadCells, ImportOptions};
+use super::refused::RefusedRows;
+use super::report::{BadCode, ImportNote, ImportReport, LeftOut};
+use super::resolve::Bad;
+use super::rows::Line;
+use super::survey::Forms;
+use super::{CsvError, person, sniff};
 use crate::hub::Hub;
-use crate::hub::check::{check, cut, same};
+use crate::hub::check::cut;
 use crate::hub::error::HubError;
-use crate::hub::list::read_list;
-use crate::hub::orders::{admit, missing};
-use crate::hub::parse::{parse_timestamp, parse_value};
-use crate::hub::records::{Batch, IMPORT, Write};
+use crate::hub::records::{Batch, IMPORT};
 use crate::hub::schema::{ObjectSchema, Schema};
-use entente_core::{Kind, Reference, Timestamp, Value};
+use csv::StringRecord;
+use entente_core::{Timestamp, Value};
 use entente_sync::FieldTime;
 use rusqlite::Connection;
-use std::collections::HashSet;
-use std::io::{BufRead, Read};
+use std::collections::{BTreeMap, HashSet};
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 /// Imports a file. `progress` is called after each batch with the bytes and rows read so far.
 ///
-/// Memory use is constant. A batch that has been written is kept, even if a later one fails.
+/// Memory use is bounded. A batch that has been written is kept, even if a later one fails.
 ///
 /// # Errors
 /// [`CsvError`] where the file cannot be read as a whole; errors of single rows are in the report.
@@ -32,79 +36,66 @@ pub async fn import_csv(
     options: &ImportOptions,
     progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<ImportReport, CsvError> {
+    import_with_refused(hub, reader, options, None, progress).await
+}
+
+/// As [`import_csv`]; all refused rows are written as a CSV file that can be mended and imported again: with the names of
+/// the columns, in UTF-8, each after the reason why it is refused.
+///
+/// # Errors
+/// [`CsvError`] where the file cannot be read as a whole, or the refused rows cannot be written.
+pub async fn import_with_refused(
+    hub: &Hub,
+    reader: impl Read + Send,
+    options: &ImportOptions,
+    refused: Option<&mut (dyn Write + Send)>,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<ImportReport, CsvError> {
     let schema = hub.read(|connection| hub.schema(connection)).await?;
     let object = Arc::clone(schema.require(&options.object)?);
-    let mut source = Source::open(reader, options.encoding.as_deref())?;
-    let declared = sniff::declared(source.beginning());
-    if let Some((_, length)) = declared {
-        source.consume(length);
-    }
-    let delimiter = match (options.delimiter, declared) {
-        (Some(delimiter), _) => sniff::given(delimiter)?,
-        (None, Some((delimiter, _))) => delimiter,
-        (None, None) => sniff::delimiter(source.beginning()),
+    let mut opened = Opened::new(reader, &object, options)?;
+    let mut refused = match refused {
+        Some(out) => Some(RefusedRows::begin(out, opened.delimiter, &opened.columns.names)?),
+        None => None,
     };
-    let mut rows = Rows::new(source, delimiter, u64::from(declared.is_some()));
-    let header = loop {
-        match rows.next()? {
-            Some(line) if line.is_blank() => {}
-            Some(line) => break line,
-            None => return Err(CsvError::NoHeader),
-        }
-    };
-    let blank_before = rows.blank_lines();
-    let columns = Columns::read(&header, &object, options)?;
-    let mut import = Import {
-        options,
-        columns,
-        schema,
-        object,
-        report: ImportReport::default(),
-        seen: HashSet::new(),
-        future: 0,
-        now: Timestamp::default(),
-    };
-    import.report.delimiter = char::from(delimiter);
-
+    let blank_before = opened.rows.blank_lines();
+    let mut import = Import::new(options, &mut opened, schema, object, refused.is_some());
+    let mut next = opened.first.take();
     loop {
         import.now = hub.clock.now();
         let mut parsed = Vec::with_capacity(options.batch);
-        let mut end = false;
-        while parsed.len() < options.batch.max(1) {
-            match rows.next()? {
-                Some(line) => parsed.extend(import.parse(&line)),
-                None => {
-                    end = true;
-                    break;
+        let mut end = None;
+        for _ in 0..options.batch.max(1) {
+            let line = match next.take() {
+                Some(line) => Ok(Some(line)),
+                None => opened.rows.next(),
+            };
+            match line {
+                Ok(Some(line)) => import.take(line, &mut parsed),
+                Ok(None) => {
+                    import.footers();
+                    end = Some(Ok(()));
                 }
+                Err(error) => end = Some(Err(error)),
+            }
+            if end.is_some() {
+                break;
             }
         }
-        if !parsed.is_empty() {
-            let unit = hub.store.begin().await.map_err(HubError::from)?;
-            import.write(hub, unit.connection(), parsed)?;
-            if !options.dry_run {
-                unit.commit_soon().map_err(HubError::from)?;
-            }
+        import.write(hub, parsed).await?;
+        import.told(refused.as_mut())?;
+        progress(opened.rows.bytes(), import.report.rows);
+        match end {
+            Some(Ok(())) => break,
+            Some(Err(error)) => return Err(error),
+            None => tokio::task::yield_now().await,
         }
-        progress(rows.source().bytes, import.report.rows);
-        if end {
-            break;
-        }
-        tokio::task::yield_now().await;
     }
     if !options.dry_run {
-        hub.store.flush().await.map_err(HubError::from)?;
+        hub.store.flush().await.map_err(|why| import.stopped(why.into()))?;
     }
-    import.report.skipped += rows.blank_lines() - blank_before;
-    Ok(import.finish(rows.source(), rows.odd_rows))
-}
-
-/// A parsed cell.
-pub(super) enum Content {
-    Value(Value),
-    Clear,
-    /// The names of referenced records.
-    Links(Vec<String>),
+    import.report.skipped += opened.rows.blank_lines() - blank_before;
+    Ok(import.finish(&opened.rows))
 }
 
 /// A parsed row.
@@ -114,324 +105,369 @@ pub(super) struct Parsed {
     pub(super) cells: Vec<(usize, usize, Content)>,
     pub(super) id: Option<String>,
     pub(super) time: FieldTime,
+    /// Its cells as they were, where refused rows are written.
+    raw: Option<StringRecord>,
+}
+
+/// A refused row on its way into the report and the file of refused rows.
+pub(super) struct Refusal {
+    pub(super) line: u64,
+    pub(super) cells: Vec<Bad>,
+    pub(super) raw: Option<StringRecord>,
+    pub(super) open_quote: bool,
 }
 
 pub(super) struct Import<'a> {
     pub(super) options: &'a ImportOptions,
     pub(super) columns: Columns,
+    pub(super) forms: Forms,
     pub(super) schema: Arc<Schema>,
     pub(super) object: Arc<ObjectSchema>,
     pub(super) report: ImportReport,
     /// Dry run only: keys of records that would have been created by now.
     pub(super) seen: HashSet<(i64, String)>,
+    /// By column.
+    pub(super) tallies: Vec<Tally>,
+    pub(super) left_out: Vec<Option<LeftOut>>,
+    /// For each key the records by it, where the hub has no index; and at the end those that are the same.
+    pub(super) indexes: Vec<Option<Index>>,
     /// The number of rows whose change time lies in the future.
     pub(super) future: u64,
     pub(super) now: Timestamp,
+    pub(super) refusals: Vec<Refusal>,
+    pub(super) counts: BTreeMap<(BadCode, Option<usize>), u64>,
+    keeps_raw: bool,
+    /// Whether a blank row has come, and single cells since: perhaps what stands under a table.
+    after_blank: bool,
+    pending: Vec<Line>,
+    /// Refused rows that another delimiter would split into the right number of cells.
+    pub(super) other_delimiter: (u8, u64),
+    /// Fields that a row has filled.
+    filled: Vec<bool>,
+    /// The last line that was written, and how many rows.
+    written: (u64, u64),
 }
 
-impl Import<'_> {
-    /// Parses a row; `None` where it is blank or wrong, which is counted.
-    fn parse(&mut self, line: &Line) -> Option<Parsed> {
+impl<'a> Import<'a> {
+    fn new<R>(
+        options: &'a ImportOptions,
+        opened: &mut Opened<R>,
+        schema: Arc<Schema>,
+        object: Arc<ObjectSchema>,
+        keeps_raw: bool,
+    ) -> Self {
+        let columns = std::mem::take(&mut opened.columns);
+        let forms = Forms {
+            parse: std::mem::take(&mut opened.forms.parse),
+            notes: std::mem::take(&mut opened.forms.notes),
+        };
+        let (width, keys) = (columns.names.len(), columns.keys.len());
+        Self {
+            report: ImportReport { delimiter: char::from(opened.delimiter), ..ImportReport::default() },
+            options,
+            columns,
+            forms,
+            filled: vec![false; object.definition.fields.len()],
+            schema,
+            object,
+            seen: HashSet::new(),
+            tallies: (0..width).map(|_| Tally::default()).collect(),
+            left_out: vec![None; width],
+            indexes: (0..=keys).map(|_| None).collect(),
+            future: 0,
+            now: Timestamp::default(),
+            refusals: Vec::new(),
+            counts: BTreeMap::new(),
+            keeps_raw,
+            after_blank: false,
+            pending: Vec::new(),
+            other_delimiter: (0, 0),
+            written: (0, 0),
+        }
+    }
+
+    /// Takes a row. What may stand under the table waits for what comes after it.
+    fn take(&mut self, line: Line, parsed: &mut Vec<Parsed>) {
+        /// How many rows may stand under a table.
+        const FOOTERS: usize = 50;
         if line.is_blank() {
             self.report.skipped += 1;
-            return None;
+            self.after_blank = true;
+            return;
         }
-        self.report.rows += 1;
+        self.after_blank |= line.after_blank;
+        if self.after_blank && self.pending.len() < FOOTERS && self.may_be_footer(&line) {
+            self.pending.push(line);
+            return;
+        }
+        self.after_blank = false;
+        for line in std::mem::take(&mut self.pending) {
+            parsed.extend(self.parse(line));
+        }
+        parsed.extend(self.parse(line));
+    }
+
+    /// Whether a row has a single cell under a table, such as «Copyright …»; filled up with empty cells only where it is
+    /// a sentence.
+    fn may_be_footer(&self, line: &Line) -> bool {
+        let mut texts = line.cells.iter().enumerate().filter(|(_, cell)| !cell.trim().is_empty());
+        let (Some((0, text)), None) = (texts.next(), texts.next()) else { return false };
+        let alone = line.cells.len() == 1 && self.columns.least > 1;
+        let sentence = self.columns.least > 2 && text.split_whitespace().count() > 2;
+        !line.open_quote && !text.contains('@') && (alone || sentence)
+    }
+
+    /// Counts what stands under the table.
+    fn footers(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        if let Some(first) = pending.first() {
+            let text = cut(first.cells.get(0).unwrap_or_default().trim());
+            let note =
+                ImportNote::Footers { rows: pending.len() as u64, line: first.number, text: text.into() };
+            self.report.notes.push(note);
+        }
+    }
+
+    /// What is wrong with the shape of a row.
+    fn misshapen(&mut self, line: &Line) -> Option<Bad> {
         let width = self.columns.names.len();
-        let surplus = line.cells.iter().skip(width).find(|cell| !cell.trim().is_empty());
+        let bad = |code, value: &str, reason: String| {
+            Some(Bad { column: None, value: value.to_owned(), code, reason })
+        };
         if line.open_quote {
             let start = line.cells.iter().next_back().unwrap_or_default().trim_end();
-            self.bad(
-                line.number,
-                None,
-                start,
-                "a quote in this row is never closed, so that everything after it was taken for text; close it and import again".to_owned(),
-            );
-            return None;
+            let reason = "a quote in this row is never closed, so that everything after it was taken for text; close it and import again";
+            return bad(BadCode::OpenQuote, start, reason.to_owned());
         }
-        if let Some(text) = surplus {
+        let has = line.cells.len();
+        let surplus = line.cells.iter().skip(width).find(|cell| !cell.trim().is_empty());
+        let (code, value, reason) = if let Some(text) = surplus {
             let reason = format!(
-                "the row has {} cells, the header only {width}; a delimiter within a text must stand in quotes",
-                line.cells.len()
+                "the row has {has} cells, the header only {width}; a delimiter within a text must stand in quotes"
             );
-            self.bad(line.number, None, text, reason);
+            (BadCode::TooManyCells, text, reason)
+        } else if has < self.columns.least {
+            let reason = format!(
+                "the row has {has} cell{}, the header {width}; the delimiters of empty cells must be there too",
+                if has == 1 { "" } else { "s" }
+            );
+            (BadCode::TooFewCells, line.cells.iter().next_back().unwrap_or_default(), reason)
+        } else {
+            return None;
+        };
+        let delimiter = char::from(self.report.delimiter as u8);
+        let whole = line.cells.iter().collect::<Vec<_>>().join(delimiter.encode_utf8(&mut [0; 4]));
+        if let Some(other) = sniff::other_delimiter(&whole, delimiter as u8, width)
+            && (self.other_delimiter.1 == 0 || self.other_delimiter.0 == other)
+        {
+            self.other_delimiter = (other, self.other_delimiter.1 + 1);
+        }
+        bad(code, value, reason)
+    }
+
+    /// Parses a row; `None` where it is wrong, which is counted.
+    fn parse(&mut self, line: Line) -> Option<Parsed> {
+        self.report.rows += 1;
+        if let Some(bad) = self.misshapen(&line) {
+            self.refuse(line.number, vec![bad], self.keeps_raw.then_some(line.cells), line.open_quote);
             return None;
         }
+        let mut wrong: Vec<Bad> = Vec::new();
+        let time = match self.time(&line) {
+            Ok(time) => time,
+            Err((column, error)) => {
+                let text = line.cells.get(column).unwrap_or_default();
+                self.wrong(&mut wrong, None, column, line.number, text, error);
+                None
+            }
+        };
+        let undated = time.is_none() && self.options.as_of.is_none();
+        let by = FieldTime::by(self.options.as_of.unwrap_or(self.now));
         let mut parsed = Parsed {
             line: line.number,
-            cells: Vec::with_capacity(width),
+            cells: Vec::with_capacity(line.cells.len()),
             id: None,
-            time: FieldTime::by(self.options.as_of.unwrap_or(self.now)),
+            time: time.unwrap_or(by),
+            raw: None,
         };
-        let (mut future, mut dated) = (false, self.options.as_of.is_some());
-        for (column, text) in line.cells.iter().enumerate().take(width) {
+        self.filled.fill(false);
+        let group = self.group(&line);
+        for at in 0..self.columns.order.len() {
+            let column = self.columns.order[at];
+            let Some(text) = line.cells.get(column) else { continue };
+            if ![0, group].contains(&self.columns.groups[column]) {
+                continue;
+            }
             if self.columns.id == Some(column) {
                 parsed.id = Some(text.trim().to_owned()).filter(|id| !id.is_empty());
-            } else if self.columns.changed == Some(column) {
-                if text.trim().is_empty() {
-                    continue;
-                }
-                match parse_timestamp(text.trim(), &self.options.parse) {
-                    // A change time in the future means a wrong clock or time zone; it says no more than the
-                    // import does.
-                    Ok(at) if at > self.now => {
-                        parsed.time = FieldTime::by(self.now);
-                        future = true;
-                        dated = true;
-                    }
-                    // The row's time is an upper bound for each of its fields.
-                    Ok(at) => {
-                        parsed.time = FieldTime::by(at);
-                        dated = true;
-                    }
-                    Err(error) => {
-                        self.bad(line.number, Some(column), text, error.0);
-                        return None;
-                    }
-                }
-            } else if let Some(field) = self.columns.fields[column] {
-                match self.content(field, text) {
-                    Ok(Some(content)) => parsed.cells.push((field, column, content)),
-                    Ok(None) => {}
-                    Err(reason) => {
-                        self.bad(line.number, Some(column), text, reason);
-                        return None;
-                    }
-                }
+            } else if let Some(field) = self.columns.fields[column].filter(|field| !self.filled[*field]) {
+                self.cell(field, column, text, &mut parsed, &mut wrong);
             }
         }
-        self.future += u64::from(future);
-        self.report.undated += u64::from(!dated);
+        self.full_name(&line, &mut parsed, &mut wrong);
+        let raw = self.keeps_raw.then_some(line.cells);
+        if !wrong.is_empty() {
+            self.refuse(line.number, wrong, raw, false);
+            return None;
+        }
+        self.report.undated += u64::from(undated);
+        parsed.raw = raw;
         Some(parsed)
     }
 
-    /// Parses a cell; `None` where it leaves its field unset.
-    fn content(&self, field: usize, text: &str) -> Result<Option<Content>, String> {
-        let definition = &self.object.definition.fields[field];
-        let kind = &definition.kind;
-        // White space is significant in texts.
-        let free = matches!(kind, Kind::Text | Kind::LongText | Kind::Phone | Kind::Url);
-        if text.is_empty() || (!free && text.trim().is_empty()) {
-            return Ok(match self.options.empty {
-                Empty::Keep => None,
-                Empty::Clear => Some(Content::Clear),
-            });
+    /// Which of several addresses is taken: the first that has a value. Half of one and half of another would be none.
+    fn group(&self, line: &Line) -> u8 {
+        let filled = |column: &usize| line.cells.get(*column).is_some_and(|text| !text.trim().is_empty());
+        let groups = self.columns.groups.iter().enumerate();
+        let groups = groups.filter(|(column, group)| **group > 0 && filled(column)).map(|(_, group)| *group);
+        groups.min().unwrap_or(1)
+    }
+
+    /// Parses a cell into a row, or into what is wrong with it.
+    fn cell(&mut self, field: usize, column: usize, text: &str, parsed: &mut Parsed, wrong: &mut Vec<Bad>) {
+        match self.content((field, column), parsed.line, text) {
+            Ok(Some(content)) => {
+                self.filled[field] = !matches!(content, Content::Clear);
+                // A later column of the same field goes before an empty cell that clears.
+                if let Some(cell) = parsed.cells.iter_mut().find(|(other, ..)| *other == field) {
+                    if self.filled[field] {
+                        *cell = (field, column, content);
+                    }
+                } else {
+                    parsed.cells.push((field, column, content));
+                }
+            }
+            Ok(None) => {}
+            Err(error) => self.wrong(wrong, Some(field), column, parsed.line, text, error),
         }
-        if *kind == Kind::Reference {
-            return Ok(Some(Content::Links(vec![text.to_owned()])));
+    }
+
+    /// Splits a full name, where the row has no names of its own.
+    fn full_name(&mut self, line: &Line, parsed: &mut Parsed, wrong: &mut Vec<Bad>) {
+        let Some((column, fields)) = self.columns.full_name else { return };
+        if fields.iter().any(|field| self.filled[*field]) {
+            return;
         }
-        if *kind == Kind::References {
-            return Ok(Some(Content::Links(read_list(text, self.options.parse.list_separator))));
+        let mut text = line.cells.get(column).unwrap_or_default().trim();
+        // «Firm, First Last», as Odoo writes the people of a firm.
+        for (.., content) in &parsed.cells {
+            if let Content::Links(names) = content
+                && let Some(person) = names.first().and_then(|firm| text.strip_prefix(firm.as_str()))
+                && let Some(person) = person.strip_prefix(',')
+            {
+                text = person.trim();
+            }
         }
-        parse_value(definition, text, &self.options.parse)
-            .map(|value| Some(Content::Value(value)))
-            .map_err(|error| error.0)
+        let (first, last) = person::split(text);
+        for (field, name) in fields.into_iter().zip([first, last]) {
+            self.cell(field, column, &name, parsed, wrong);
+        }
+    }
+
+    /// Notes a cell that is wrong: as an error of its row, or left out.
+    fn wrong(
+        &mut self,
+        list: &mut Vec<Bad>,
+        field: Option<usize>,
+        column: usize,
+        line: u64,
+        text: &str,
+        error: Wrong,
+    ) {
+        let bad = Bad { column: Some(column), value: cut(text), code: error.code, reason: error.reason };
+        if !self.leaves_out(field, line, &bad) {
+            list.push(bad);
+        }
+    }
+
+    /// Leaves out a cell, where the options say so and its record can be without it.
+    pub(super) fn leaves_out(&mut self, field: Option<usize>, line: u64, bad: &Bad) -> bool {
+        let needed = field.is_some_and(|field| {
+            self.object.definition.fields[field].required
+                || self.columns.keys.iter().any(|key| key.contains(&field))
+        });
+        let Some(column) = bad.column.filter(|_| self.options.bad_cells == BadCells::LeaveOut && !needed)
+        else {
+            return false;
+        };
+        let name = &self.columns.names[column];
+        let left = self.left_out[column].get_or_insert_with(|| LeftOut {
+            column: name.as_str().into(),
+            cells: 0,
+            line,
+            value: cut(&bad.value).into(),
+            reason: bad.reason.clone(),
+        });
+        left.cells += 1;
+        true
+    }
+
+    fn refuse(&mut self, line: u64, cells: Vec<Bad>, raw: Option<StringRecord>, open_quote: bool) {
+        self.report.failed += 1;
+        if let Some(first) = cells.first() {
+            *self.counts.entry((first.code, first.column)).or_default() += 1;
+        }
+        self.refusals.push(Refusal { line, cells, raw, open_quote });
     }
 
     /// Writes a batch.
-    fn write(&mut self, hub: &Hub, connection: &Connection, parsed: Vec<Parsed>) -> Result<(), HubError> {
+    async fn write(&mut self, hub: &Hub, parsed: Vec<Parsed>) -> Result<(), CsvError> {
+        let Some(first) = parsed.first().map(|row| row.line) else { return Ok(()) };
+        let rows = parsed.len() as u64;
+        match self.write_batch(hub, parsed).await {
+            Ok(last) => {
+                self.written = (last, self.written.1 + rows);
+                Ok(())
+            }
+            Err(why) if self.written.1 == 0 => Err(CsvError::Hub(why)),
+            Err(why) => {
+                self.written.0 = first - 1;
+                Err(self.stopped(why))
+            }
+        }
+    }
+
+    fn stopped(&self, why: HubError) -> CsvError {
+        let recognised = !self.columns.keys.is_empty() || self.columns.id.is_some();
+        CsvError::Stopped { line: self.written.0 + 1, kept: self.written.1, recognised, why }
+    }
+
+    async fn write_batch(&mut self, hub: &Hub, parsed: Vec<Parsed>) -> Result<u64, HubError> {
+        let unit = hub.store.begin().await?;
+        let last = self.write_rows(hub, unit.connection(), parsed)?;
+        if !self.options.dry_run {
+            unit.commit_soon()?;
+        }
+        Ok(last)
+    }
+
+    fn write_rows(
+        &mut self,
+        hub: &Hub,
+        connection: &Connection,
+        parsed: Vec<Parsed>,
+    ) -> Result<u64, HubError> {
         if hub.schema(connection)?.version != self.schema.version {
             let why = "its definition was changed during the import; the rows so far are kept, import the file again".to_owned();
             return Err(HubError::Definition { what: format!("object {}", self.object.name()), why });
         }
         let mut batch = Batch::open(connection, IMPORT, 0)?;
-        for row in parsed {
-            let line = row.line;
+        let mut last = 0;
+        for mut row in parsed {
+            let raw = row.raw.take();
+            last = row.line;
             if let Err(bad) = self.row(&mut batch, row)? {
-                self.bad(line, bad.column, &bad.value, bad.reason);
+                self.refuse(last, vec![bad], raw, false);
             }
         }
-        batch.close()
+        batch.close()?;
+        Ok(last)
     }
+}
 
-    fn row(&mut self, batch: &mut Batch<'_>, row: Parsed) -> Result<Result<(), Bad>, HubError> {
-        let object = Arc::clone(&self.object);
-        let known = match self.known(batch.connection, &row)? {
-            Ok(known) => known,
-            Err(bad) => return Ok(Err(bad)),
-        };
-        if matches!(known, Known::New)
-            && row.cells.iter().all(|(.., content)| matches!(content, Content::Clear))
-        {
-            let reason =
-                "none of the columns that are read has a value in this row, so it would make an empty record"
-                    .to_owned();
-            return Ok(Err(Bad { column: None, value: String::new(), reason }));
-        }
-        let mut writes = Vec::with_capacity(row.cells.len());
-        let mut wanting = Vec::new();
-        let mut columns = Vec::with_capacity(row.cells.len());
-        for (field, column, content) in row.cells {
-            let definition = &object.definition.fields[field];
-            let value = match content {
-                Content::Value(value) => check(definition, value),
-                Content::Clear => check(definition, Value::Null),
-                Content::Links(names) => {
-                    let mut links = Vec::with_capacity(names.len());
-                    for (n, name) in names.iter().enumerate() {
-                        match self.link(batch.connection, field, name)? {
-                            Ok(Linked::There(link)) => links.push(link),
-                            Ok(Linked::Wanting { target, index, value }) => {
-                                // A record is created for the reference only once the rest of the row is
-                                // known to be valid; until then it is a placeholder.
-                                wanting.push((writes.len(), n, target, index, value));
-                                links.push(Reference { object: String::new(), id: String::new() });
-                            }
-                            Err(reason) => {
-                                return Ok(Err(Bad { column: Some(column), value: name.clone(), reason }));
-                            }
-                        }
-                    }
-                    Ok(if definition.kind == Kind::Reference {
-                        links.into_iter().next().map_or(Value::Null, Value::Reference)
-                    } else {
-                        Value::References(links)
-                    })
-                }
-            };
-            match value {
-                Ok(value) => writes.push(Write { field, value, time: row.time }),
-                Err(refusal) => {
-                    return Ok(Err(Bad {
-                        column: Some(column),
-                        value: String::new(),
-                        reason: refusal.reason,
-                    }));
-                }
-            }
-            columns.push(column);
-        }
-        if matches!(known, Known::New)
-            && let Some(refusal) = missing(&object, &writes).into_iter().next()
-        {
-            return Ok(Err(Bad { column: None, value: String::new(), reason: refusal.to_string() }));
-        }
-        for (write, n, target, index, value) in wanting {
-            let link = self.make(batch, &target, index, value, row.time)?;
-            match &mut writes[write].value {
-                Value::Reference(reference) => *reference = link,
-                Value::References(references) => references[n] = link,
-                _ => {}
-            }
-        }
-        for (write, column) in writes.iter_mut().zip(columns) {
-            // A reference by id may dangle.
-            let value = std::mem::replace(&mut write.value, Value::Null);
-            match admit(batch.connection, &self.schema, &object, write.field, value)? {
-                Ok(value) => write.value = value,
-                Err(refusal) => {
-                    return Ok(Err(Bad {
-                        column: Some(column),
-                        value: String::new(),
-                        reason: refusal.reason,
-                    }));
-                }
-            }
-        }
-        self.put(batch, known, writes, row.time)?;
-        Ok(Ok(()))
-    }
-
-    /// Writes a valid row.
-    fn put(
-        &mut self,
-        batch: &mut Batch<'_>,
-        known: Known,
-        mut writes: Vec<Write>,
-        time: FieldTime,
-    ) -> Result<(), HubError> {
-        let object = Arc::clone(&self.object);
-        match known {
-            Known::New => {
-                if self.options.dry_run {
-                    self.see(&object, &writes);
-                }
-                batch.create(&object, writes, time.at)?;
-                self.report.created += 1;
-            }
-            Known::Seen => self.report.updated += 1,
-            Known::Record(mut record) => {
-                let report = &mut self.report;
-                writes.retain(|write| {
-                    let newer = record.fields[write.field]
-                        .as_ref()
-                        .is_some_and(|stored| stored.stamp.time.at > write.time.at);
-                    let keep = newer
-                        && !same(
-                            &object.definition.fields[write.field],
-                            record.value(write.field),
-                            &write.value,
-                        );
-                    report.older += u64::from(keep);
-                    !keep
-                });
-                if batch.update(&object, &mut record, writes)? {
-                    self.report.updated += 1;
-                } else {
-                    self.report.unchanged += 1;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn bad(&mut self, line: u64, column: Option<usize>, value: &str, reason: String) {
-        self.report.failed += 1;
-        if self.report.bad.len() < self.options.listed {
-            let column =
-                column.and_then(|column| self.columns.names.get(column).map(|name| name.as_str().into()));
-            self.report.bad.push(BadCell { line, column, value: cut(value).into(), reason });
-        }
-    }
-
-    fn finish<R>(mut self, source: &Source<R>, odd_rows: u64) -> ImportReport {
-        let report = &mut self.report;
-        let fields = self
-            .columns
-            .fields
-            .iter()
-            .enumerate()
-            .filter_map(|(column, field)| field.map(|field| (column, field)));
-        report.columns = fields
-            .map(|(column, field)| {
-                (self.columns.names[column].clone(), self.object.definition.fields[field].name.clone())
-            })
-            .collect();
-        report.unused = self.columns.unused;
-        report.encoding = source.encoding.name().to_lowercase();
-        if let Some(changed) = self.columns.changed {
-            report
-                .notes
-                .push(format!("the change times are those of the column '{}'", self.columns.names[changed]));
-        }
-        if report.undated > 0 {
-            report.notes.push(format!(
-                "{} rows do not say since when they are right, so that where another side has changed too, it cannot be told which is newer: such fields are held, or settled by the policy; if the file is older than today, say so with a date as of which it was right",
-                report.undated
-            ));
-        }
-        if self.future > 0 {
-            report.notes.push(format!(
-                "{} rows have a change time that is still to come; they are dated by the import, as an upper bound: check the clock or the time zone that the file was made with",
-                self.future
-            ));
-        }
-        if odd_rows > 0 {
-            report
-                .notes
-                .push(format!("{odd_rows} rows are not valid UTF-8 and were read as Windows-1252; if names look wrong, give the encoding"));
-        }
-        if source.replaced {
-            report.notes.push(format!(
-                "some bytes are no text in {} and were replaced by \u{fffd}; check the encoding",
-                report.encoding
-            ));
-        }
-        if self.columns.key.is_empty() && self.options.key == ImportKey::Usual {
-            report
-                .notes
-                .push("no column identifies records, so every row is a new one; importing the file again would duplicate them".to_owned());
-        }
-        self.report
-    }
+/// The value of a field in a row; null where it has none.
+pub(super) fn value_in(cells: &[(usize, usize, Content)], field: usize) -> &Value {
+    static NULL: Value = Value::Null;
+    let found = cells.iter().find(|(index, ..)| *index == field);
+    found.map_or(&NULL, |(.., content)| if let Content::Value(value) = content { value } else { &NULL })
 }

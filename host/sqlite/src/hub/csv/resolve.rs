@@ -1,7 +1,9 @@
 //! Record resolution of imported rows: the record that a row changes, and the records that it references.
 
-use super::import::{Content, Import, Parsed};
-use crate::hub::check::shown;
+use super::import::{Import, Parsed, value_in};
+use super::index::{Comparison, Index};
+use super::report::BadCode;
+use crate::hub::check::{same, shown};
 use crate::hub::error::HubError;
 use crate::hub::find::matching;
 use crate::hub::parse::{explicit_reference, parse_value};
@@ -16,7 +18,15 @@ use std::sync::Arc;
 pub(super) struct Bad {
     pub(super) column: Option<usize>,
     pub(super) value: String,
+    pub(super) code: BadCode,
     pub(super) reason: String,
+}
+
+impl Bad {
+    /// A value that the hub refuses.
+    pub(super) fn refused(column: usize, reason: String) -> Self {
+        Self { column: Some(column), value: String::new(), code: BadCode::Refused, reason }
+    }
 }
 
 /// The record that a row changes.
@@ -25,6 +35,8 @@ pub(super) enum Known {
     Record(records::Record),
     /// Dry run only: an earlier row would have created it.
     Seen,
+    /// Dry run only: an earlier row would have created the same record.
+    Same,
 }
 
 /// The record that a cell references.
@@ -33,22 +45,26 @@ pub(super) enum Linked {
     Wanting { target: Arc<ObjectSchema>, index: usize, value: Value },
 }
 
+/// More records than this are never chosen from.
+const MOST_CANDIDATES: usize = 1000;
+
 impl Import<'_> {
-    /// Finds the record that a row changes.
+    /// Finds the record that a row changes: by its id, or by the first key that finds one.
     pub(super) fn known(
-        &self,
+        &mut self,
         connection: &Connection,
         row: &Parsed,
     ) -> Result<Result<Known, Bad>, HubError> {
-        let object = &self.object;
+        let object = Arc::clone(&self.object);
         if let Some(id) = &row.id {
             let record = records::number(id)
-                .map(|number| records::load(connection, object, number))
+                .map(|number| records::load(connection, &object, number))
                 .transpose()?
                 .flatten();
             let bad = || Bad {
                 column: self.columns.id,
                 value: id.clone(),
+                code: BadCode::NoSuchRecord,
                 reason: format!(
                     "there is no {} of this id; leave the cell empty for a new one",
                     object.name()
@@ -56,40 +72,142 @@ impl Import<'_> {
             };
             return Ok(record.map(Known::Record).ok_or_else(bad));
         }
-        let mut values = Vec::with_capacity(self.columns.key.len());
-        for field in &self.columns.key {
-            let cell = row.cells.iter().find(|(index, _, _)| index == field);
-            match cell {
-                Some((_, column, Content::Value(value)))
-                    if canonical_identifier(&object.definition.fields[*field].kind, value).is_some() =>
-                {
-                    values.push((*field, *column, value));
+        for place in 0..self.columns.keys.len() {
+            let values: Vec<(usize, &Value)> =
+                self.columns.keys[place].iter().map(|field| (*field, value_in(&row.cells, *field))).collect();
+            let identifies = |(field, value): &(usize, &Value)| {
+                canonical_identifier(&object.definition.fields[*field].kind, value).is_some()
+            };
+            if !values.iter().all(identifies) {
+                continue;
+            }
+            let found = self.by_key(connection, place, &values, row)?;
+            match found.as_slice() {
+                [] => {
+                    let seen = |(field, value): &(usize, &Value)| {
+                        self.seen.contains(&self.seen_key(&object, *field, value))
+                    };
+                    if self.options.dry_run && values.iter().all(seen) {
+                        return Ok(Ok(Known::Seen));
+                    }
                 }
-                _ => return Ok(Ok(Known::New)),
+                [id] => {
+                    let gone = if self.options.dry_run { Known::Seen } else { Known::New };
+                    return Ok(Ok(records::load(connection, &object, *id)?.map_or(gone, Known::Record)));
+                }
+                several => return Ok(Err(self.several(several, values[0].0, row))),
             }
         }
-        let Some((_, column, value)) = values.first().copied() else { return Ok(Ok(Known::New)) };
-        let keys: Vec<(usize, &Value)> = values.iter().map(|(field, _, value)| (*field, *value)).collect();
-        match matching(connection, object, &keys, true)?.as_slice() {
-            [] => {
-                let seen = self.options.dry_run
-                    && keys
-                        .iter()
-                        .all(|(field, value)| self.seen.contains(&self.seen_key(object, *field, value)));
-                Ok(Ok(if seen { Known::Seen } else { Known::New }))
+        Ok(Ok(Known::New))
+    }
+
+    /// Whether a row has the values of some key.
+    pub(super) fn has_key(&self, row: &Parsed) -> bool {
+        self.columns.keys.iter().any(|key| key.iter().all(|field| self.identifies(*field, row)))
+    }
+
+    fn identifies(&self, field: usize, row: &Parsed) -> bool {
+        let kind = &self.object.definition.fields[field].kind;
+        canonical_identifier(kind, value_in(&row.cells, field)).is_some()
+    }
+
+    /// The records that a key finds. An alternative finds none that has another value of a key before it.
+    fn by_key(
+        &mut self,
+        connection: &Connection,
+        place: usize,
+        values: &[(usize, &Value)],
+        row: &Parsed,
+    ) -> Result<Vec<i64>, HubError> {
+        let object = Arc::clone(&self.object);
+        let indexed = values.iter().all(|(field, _)| object.definition.fields[*field].identifier);
+        let mut found = if indexed {
+            matching(connection, &object, values, true)?
+        } else {
+            let fields: Vec<usize> = values.iter().map(|(field, _)| *field).collect();
+            if self.indexes[place].is_none() {
+                let index = Index::build(connection, &object, &fields, Comparison::Identifiers)?;
+                self.indexes[place] = Some(index);
             }
-            [id] => Ok(Ok(records::load(connection, object, *id)?.map_or(Known::New, Known::Record))),
-            several => {
-                let ids: Vec<String> = several.iter().take(10).map(i64::to_string).collect();
-                let reason = format!(
-                    "{} records of {} have this value (ids {}); give the id in a column and take it as the key",
-                    several.len(),
-                    object.name(),
-                    ids.join(", ")
-                );
-                Ok(Err(Bad { column: Some(column), value: value.to_string(), reason }))
+            let value = |field: usize| value_in(&row.cells, field);
+            let ids = self.indexes[place].as_ref().map(|index| index.candidates(&object, &value));
+            ids.unwrap_or_default().iter().copied().take(MOST_CANDIDATES).collect()
+        };
+        if indexed && place == 0 {
+            return Ok(found);
+        }
+        let canonical =
+            |field: usize, value: &Value| canonical_identifier(&object.definition.fields[field].kind, value);
+        let mut fitting = Vec::with_capacity(found.len());
+        for id in found.drain(..) {
+            let Some(record) = records::load(connection, &object, id)? else {
+                if self.options.dry_run {
+                    fitting.push(id);
+                }
+                continue;
+            };
+            let fits = values
+                .iter()
+                .all(|(field, value)| canonical(*field, record.value(*field)) == canonical(*field, value));
+            let another = self.columns.keys[..place].iter().flatten().any(|field| {
+                let (own, theirs) = (value_in(&row.cells, *field), record.value(*field));
+                matches!((canonical(*field, own), canonical(*field, theirs)), (Some(own), Some(theirs)) if own != theirs)
+            });
+            if fits && !another {
+                fitting.push(id);
             }
         }
+        Ok(fitting)
+    }
+
+    fn several(&self, ids: &[i64], first: usize, row: &Parsed) -> Bad {
+        const SHOWN: usize = 10;
+        let shown: Vec<String> = ids.iter().take(SHOWN).map(i64::to_string).collect();
+        let reason = format!(
+            "{} records of {} have this value (ids {}); give the id in a column and take it as the key",
+            ids.len(),
+            self.object.name(),
+            shown.join(", ")
+        );
+        let cell = row.cells.iter().find(|(field, ..)| *field == first);
+        let value = value_in(&row.cells, first).to_string();
+        Bad { column: cell.map(|(_, column, _)| *column), value, code: BadCode::SeveralRecords, reason }
+    }
+
+    /// The record that has the same values in all fields of the file as a row in which nothing identifies one.
+    pub(super) fn same_record(
+        &mut self,
+        connection: &Connection,
+        writes: &[Write],
+    ) -> Result<Option<Known>, HubError> {
+        /// How many records are looked at. One is the same unless two digests are equal by chance.
+        const LOOKED_AT: usize = 8;
+        static NULL: Value = Value::Null;
+        let object = Arc::clone(&self.object);
+        let fields: Vec<usize> =
+            (0..object.definition.fields.len()).filter(|field| self.columns.feeds(*field)).collect();
+        let place = self.indexes.len() - 1;
+        if self.indexes[place].is_none() {
+            self.indexes[place] = Some(Index::build(connection, &object, &fields, Comparison::Same)?);
+        }
+        let value = |field: usize| {
+            writes.iter().find(|write| write.field == field).map_or(&NULL, |write| &write.value)
+        };
+        let ids =
+            self.indexes[place].as_ref().map(|index| index.candidates(&object, &value)).unwrap_or_default();
+        for id in ids.iter().take(LOOKED_AT) {
+            let Some(record) = records::load(connection, &object, *id)? else {
+                return Ok(self.options.dry_run.then_some(Known::Same));
+            };
+            let equal = |field: &usize| {
+                let (own, theirs) = (value(*field), record.value(*field));
+                (own.is_blank() && theirs.is_blank()) || same(&object.definition.fields[*field], theirs, own)
+            };
+            if fields.iter().all(equal) {
+                return Ok(Some(Known::Record(record)));
+            }
+        }
+        Ok(None)
     }
 
     /// Finds the record that a cell references.

@@ -20,6 +20,8 @@ pub(super) struct Line {
     pub(super) cells: StringRecord,
     /// Whether the file ends inside a quoted cell.
     pub(super) open_quote: bool,
+    /// Whether a blank line stands before it.
+    pub(super) after_blank: bool,
 }
 
 impl Line {
@@ -62,6 +64,7 @@ impl<R: BufRead> Rows<R> {
     /// The next row; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Line>, CsvError> {
         self.reader.get_mut().length = 0;
+        let blank = self.blank_lines();
         let mut record = ByteRecord::new();
         let found = self.reader.read_byte_record(&mut record);
         let lines = self.reader.get_ref();
@@ -73,7 +76,7 @@ impl<R: BufRead> Rows<R> {
             }
             Err(error) => return Err(CsvError::Read { line: lines.given, why: error.into() }),
         }
-        let (number, open_quote) = (lines.began, lines.ended);
+        let (number, open_quote, after_blank) = (lines.began, lines.ended, lines.blank > blank);
         // The encoding is decided per row, so that a file that is nearly all UTF-8 is read correctly but for
         // the odd rows.
         let cells = StringRecord::from_byte_record(record).unwrap_or_else(|error| {
@@ -84,7 +87,7 @@ impl<R: BufRead> Rows<R> {
                 .map(|cell| WINDOWS_1252.decode_without_bom_handling(cell).0)
                 .collect()
         });
-        Ok(Some(Line { number, cells, open_quote }))
+        Ok(Some(Line { number, cells, open_quote, after_blank }))
     }
 }
 

@@ -146,3 +146,58 @@ async fn lists_by_page_filter_and_search() {
     assert_eq!(hub.count("contact", &query(&[("phone", Value::Null)], None, 0)).await.unwrap(), 2500);
     assert!(hub.list("contact", &query(&[("nonsense", Value::Null)], None, 0)).await.is_err());
 }
+
+#[tokio::test]
+async fn a_search_finds_names_addresses_and_numbers_over_all_fields() {
+    let hub = hub();
+    let make = async |first: &str, last: &str, email: &str, phone: &str| {
+        let texts = [("first_name", first), ("last_name", last), ("email", email), ("phone", phone)];
+        let values: Vec<_> = texts.iter().map(|(name, text)| (*name, Value::text(*text))).collect();
+        hub.create("contact", &self::values(&values)).await.unwrap().id
+    };
+    let wei = make("Wei", "Khan", "wei@khan.example", "+47 22 00 11 22").await;
+    let jose = make("José", "Ørsted", "jo@x.example", "+45 33 00 11 22").await;
+    make("Weiland", "Other", "o@x.example", "1").await;
+    let found = async |search: &str| {
+        let query = ListQuery { search: Some(search.to_owned()), ..ListQuery::default() };
+        let list = hub.list("contact", &query).await.unwrap();
+        assert_eq!(hub.count("contact", &query).await.unwrap(), list.records.len() as u64, "{search}");
+        list.records.into_iter().map(|record| record.id).collect::<Vec<_>>()
+    };
+    for (search, ids) in [
+        ("Wei Khan", vec![&wei]),
+        ("khan WEI", vec![&wei]),
+        ("jose orsted", vec![&jose]),
+        ("22001122", vec![&wei]),
+        ("33 00 11", vec![&jose]),
+        ("wei@khan.example", vec![&wei]),
+        ("khan 22001122", vec![&wei]),
+        ("nobody", vec![]),
+        (&"wei w k kh khan ".repeat(500), vec![&wei]),
+        ("…", vec![]),
+        ("", vec![]),
+    ] {
+        assert_eq!(found(search).await.iter().collect::<Vec<_>>(), ids, "{search}");
+    }
+    assert_eq!(found("wei").await.len(), 2, "a word is begun");
+    // What changes is found by what it is now, and what is gone is not.
+    hub.set("contact", &wei, &values(&[("last_name", Value::text("Lund"))])).await.unwrap();
+    assert_eq!(found("wei lund").await, std::slice::from_ref(&wei));
+    assert_eq!(found("wei").await.len(), 2);
+    assert_eq!(
+        hub.list("contact", &ListQuery { search: Some("Khan".into()), ..ListQuery::default() })
+            .await
+            .unwrap()
+            .records
+            .len(),
+        1,
+        "by its address"
+    );
+    hub.delete("contact", &jose).await.unwrap();
+    assert_eq!(found("jose").await, Vec::<String>::new());
+    // By the page.
+    let first = ListQuery { search: Some("example".into()), limit: 1, ..ListQuery::default() };
+    let page = hub.list("contact", &first).await.unwrap();
+    let rest = hub.list("contact", &ListQuery { after: page.next.clone(), limit: 5, ..first }).await.unwrap();
+    assert_eq!((page.records.len(), rest.records.len(), rest.next), (1, 1, None));
+}

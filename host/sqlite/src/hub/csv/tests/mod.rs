@@ -1,7 +1,10 @@
 //! Shared set-up of the tests of CSV import and export.
 
 mod bulk;
+mod cards;
+mod exporters;
 mod files;
+mod findings;
 mod import;
 mod round_trip;
 
@@ -50,4 +53,14 @@ async fn export(hub: &Hub, options: &ExportOptions) -> String {
 
 fn counts(report: &ImportReport) -> [u64; 6] {
     [report.rows, report.created, report.updated, report.unchanged, report.failed, report.skipped]
+}
+
+/// Whether a note says this.
+fn told(report: &ImportReport, what: &str) -> bool {
+    report.notes.iter().any(|note| note.to_string().contains(what))
+}
+
+/// The reasons of the refused rows, by line.
+fn reasons(report: &ImportReport) -> Vec<(u64, BadCode)> {
+    report.bad.iter().map(|bad| (bad.line, bad.code)).collect()
 }

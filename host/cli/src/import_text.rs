@@ -1,0 +1,173 @@
+//! What an import tells people, with the options that help.
+
+use entente_sqlite::{BadCode, CsvError, ImportNote, ImportReport, Weighing};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// How many refused rows and unread columns are shown to people; --json has more.
+const SHOWN: usize = 20;
+
+pub(super) fn import_text(
+    report: &ImportReport,
+    file: &Path,
+    refused: Option<&Path>,
+    dry_run: bool,
+) -> String {
+    let mut text = format!(
+        "{}: {} rows, {} created, {} updated, {} unchanged, {} refused{}",
+        file.display(),
+        report.rows,
+        report.created,
+        report.updated,
+        report.unchanged,
+        report.failed,
+        if dry_run { "; dry run, nothing was written" } else { "" }
+    );
+    if let Some(layout) = report.layout {
+        text.push_str(&format!("\nthe columns are those of {layout}"));
+    }
+    if report.references_created > 0 {
+        text.push_str(&format!("\n{} records that rows link to were made", report.references_created));
+    }
+    if report.older > 0 {
+        text.push_str(&format!("\n{} fields were left alone because the hub has newer values", report.older));
+    }
+    for column in report.unused.iter().take(SHOWN) {
+        text.push_str(&format!(
+            "\ncolumn {} '{}' was not read: {}",
+            column.number,
+            column.name.cut(60),
+            column.reason
+        ));
+    }
+    if report.unused.len() > SHOWN {
+        let more = report.unused.len() - SHOWN;
+        text.push_str(&format!("\nand {more} more columns were not read; --json lists them"));
+    }
+    for left in &report.left_out {
+        text.push_str(&format!(
+            "\n{} cells of column '{}' were left out, the first on line {}: {}",
+            left.cells,
+            left.column.cut(60),
+            left.line,
+            left.reason
+        ));
+    }
+    if let Weighing::AsOf { at } = &report.weighing {
+        text.push_str(&format!(
+            "\nnote: the values count as right on {at} at the latest: where it is known that another side was edited later, that edit wins"
+        ));
+    }
+    for note in &report.notes {
+        text.push_str(&format!("\nnote: {note}{}", note_option(note)));
+    }
+    text.push_str(&refused_text(report, refused));
+    text
+}
+
+/// The refused rows, or those of them that are shown, and what helps.
+fn refused_text(report: &ImportReport, refused: Option<&Path>) -> String {
+    let mut text = String::new();
+    for bad in report.bad.iter().take(SHOWN) {
+        let column = bad
+            .column
+            .as_ref()
+            .map(|column| column.cut(60))
+            .map(|column| format!(", column {column}"))
+            .unwrap_or_default();
+        let value = match bad.value.cut(60) {
+            blank if blank.is_empty() => String::new(),
+            value => format!(" '{value}'"),
+        };
+        text.push_str(&format!("\nline {}{column}{value}: {}", bad.line, bad.reason));
+        for also in &bad.also {
+            text.push_str(&format!("\n  and column {}: {}", also.column.cut(60), also.reason));
+        }
+    }
+    let more = (report.failed as usize).saturating_sub(SHOWN);
+    if more > 0 {
+        text.push_str(&format!("\nand {more} more refused rows:"));
+        for count in &report.refusals {
+            let column = count
+                .column
+                .as_ref()
+                .map(|column| format!(" in column '{}'", column.cut(60)))
+                .unwrap_or_default();
+            text.push_str(&format!("\n  {} rows{column}: {}", count.rows, in_words(count.code)));
+        }
+    }
+    let options: BTreeSet<&str> = report.refusals.iter().filter_map(|count| bad_option(count.code)).collect();
+    for option in options {
+        text.push_str(&format!("\n{option}"));
+    }
+    match refused {
+        Some(file) if report.failed > 0 => text.push_str(&format!(
+            "\nthe {} refused rows are in {}; mend them there, and import it with the same options",
+            report.failed,
+            file.display()
+        )),
+        Some(file) => text.push_str(&format!("\nno row was refused; {} has none", file.display())),
+        None if more > 0 => {
+            text.push_str("\nimport it again with --refused FILE, which writes all of them into a file");
+        }
+        None => {}
+    }
+    text
+}
+
+/// A reason in few words, for totals.
+fn in_words(code: BadCode) -> &'static str {
+    match code {
+        BadCode::TooFewCells => "too few cells",
+        BadCode::TooManyCells => "too many cells",
+        BadCode::OpenQuote => "a quote that is never closed",
+        BadCode::Value => "no value of the field",
+        BadCode::AmbiguousDate => "a date that can be read in two ways",
+        BadCode::ChangeTime => "no time",
+        BadCode::NoValue => "nothing in the columns that are read",
+        BadCode::Required => "a field without a value that is needed",
+        BadCode::SeveralRecords => "several records have it",
+        BadCode::NoSuchRecord => "no record of this id",
+        BadCode::Reference => "the record that it links to",
+        BadCode::Refused => "refused by the hub",
+    }
+}
+
+/// The option that helps against a reason.
+fn bad_option(code: BadCode) -> Option<&'static str> {
+    match code {
+        BadCode::AmbiguousDate => Some("give --day-first or --month-first for dates with slashes"),
+        BadCode::ChangeTime => Some(
+            "for change times: --day-first or --month-first for dates with slashes, or --changed-column \"\" to read the file without them",
+        ),
+        BadCode::Value => Some("--bad-cells leave-out takes rows without such cells"),
+        _ => None,
+    }
+}
+
+/// The option that a note asks for.
+fn note_option(note: &ImportNote) -> &'static str {
+    match note {
+        ImportNote::Preamble { .. } => " (--skip-lines)",
+        ImportNote::OtherDelimiter { .. } => " (--delimiter)",
+        ImportNote::DateOrder { .. } => " (--day-first, --month-first)",
+        ImportNote::ListSeparator { .. } => " (--list-separator)",
+        ImportNote::NotTimes { .. } => " (--changed-column)",
+        ImportNote::NothingKept { .. } => " (--nothing)",
+        ImportNote::RowTimes { .. } => " (--field-times)",
+        ImportNote::Undated { .. } => " (--as-of DATE)",
+        ImportNote::OddRows { .. } | ImportNote::Replaced { .. } => " (--encoding)",
+        ImportNote::NoKey | ImportNote::Unrecognised { .. } => " (--or-key FIELD,FIELD)",
+        _ => "",
+    }
+}
+
+/// The option that helps where a file is not imported at all.
+pub(super) fn error_option(error: &CsvError) -> Option<&'static str> {
+    match error {
+        CsvError::HeaderIsRecord { .. } => Some("--no-header --map \"#1=FIELD\""),
+        CsvError::NoColumn { .. } => Some("--map \"COLUMN=FIELD\""),
+        CsvError::Lacking { .. } => Some("--map \"COLUMN=FIELD\", or --only update"),
+        _ => None,
+    }
+}

@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod book;
+pub mod cards;
 pub mod csv;
 pub mod description;
 pub mod grant;
@@ -72,6 +73,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("answers", answers::run),
     ("book", book::run),
+    ("cards", cards::run),
     ("csv", csv::run),
     ("description", description::run),
     ("grant", grant::run),

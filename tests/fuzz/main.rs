@@ -1,6 +1,6 @@
 //! The fuzz targets of `fuzz/` without a fuzzer: their seed corpus, and random mutations of it.
 //!
-//!     cargo test -p entente-cli --features fuzzing --test fuzz
+//!     cargo test --workspace --features entente-cli/fuzzing --test fuzz
 //!
 //! `FUZZ_SECONDS` is the duration of each target (default: 1), `FUZZ_SEED` the seed of the mutations. A
 //! failing input is printed in hexadecimal, and reproduced by `FUZZ_INPUT`.
@@ -152,4 +152,4 @@ macro_rules! each {
     };
 }
 
-each! { answers book csv description grant inspect judge manifest page request scrub settings text value }
+each! { answers book cards csv description grant inspect judge manifest page request scrub settings text value }

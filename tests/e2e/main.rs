@@ -8,6 +8,7 @@ mod support;
 mod canary;
 mod compile;
 mod configuration;
+mod facts;
 mod faults;
 mod files;
 mod grants;

@@ -13,7 +13,7 @@ use std::io::Read as _;
 use std::process::Stdio;
 
 /// Begins a forged line wherever it begins a line.
-pub(crate) const FORGED: &str = "FORGED: nothing to do, both sides agree";
+pub(crate) const FORGED: &str = "FORGED: nothing to do, all is well";
 
 /// What a stranger says: everything that moves a cursor, and then a line of our own making.
 fn hostile() -> String {
@@ -117,6 +117,8 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
             words(&[&["thing:2", "evil/thing:1"], &["thing:2", &format!("evil/thing:{}", hostile())]]),
         ),
         ("link remove", words(&[&["thing:2", "evil/thing:1"]])),
+        ("link exclude", words(&[&["thing:2", "--dry-run"], &["evil/thing:1", "--dry-run"]])),
+        ("link include", words(&[&["thing:2"], &[&format!("evil/thing:{}", hostile())]])),
         ("link new", words(&[&["thing:2"]])),
         ("integration fields", words(&[&["evil"], &["evil", "--json"], &["evil", "--object", &hostile()]])),
         ("integration list", words(&[&[], &["--json"]])),

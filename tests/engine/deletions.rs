@@ -791,3 +791,34 @@ async fn i26_a_new_counterpart_does_not_wait_for_what_has_failed_before() {
         world.assert_quiet().await;
     }
 }
+
+/// What a dry run shows follows the policy of its time, and leaves nothing of that behind.
+#[tokio::test]
+async fn o9_a_dry_run_under_another_policy_does_not_decide_about_a_deletion() {
+    for other in [DeletePolicy::Ignore, DeletePolicy::Unlink, DeletePolicy::Recreate, DeletePolicy::Delete] {
+        for policy in
+            [DeletePolicy::Ignore, DeletePolicy::Unlink, DeletePolicy::Recreate, DeletePolicy::Delete]
+        {
+            let (mut world, lefts, _) = linked(3, other).await;
+            let (mut plain, plain_lefts, _) = linked(3, policy).await;
+            world.left.delete("contact", &lefts[0]);
+            plain.left.delete("contact", &plain_lefts[0]);
+            world.run_with(RunOptions::plan(Reading::Changes)).await;
+            world.people().deletes = policy;
+            plain.people().deletes = policy;
+            for world in [&world, &plain] {
+                world.run().await;
+                world.assert_quiet().await;
+            }
+            let records = |world: &World| (alive(&world.left, "contact"), alive(&world.right, "person"));
+            assert_eq!(records(&world), records(&plain), "{other:?}, then {policy:?}");
+            for status in [Status::Deleted, Status::Excluded, Status::Held, Status::Ok] {
+                assert_eq!(
+                    statuses(&world, status).await,
+                    statuses(&plain, status).await,
+                    "{other:?}, {policy:?}"
+                );
+            }
+        }
+    }
+}

@@ -74,6 +74,10 @@ pub struct Character {
     pub poison: Option<&'static str>,
     /// A record containing a text with this part is refused by itself.
     pub refuses: Option<&'static str>,
+    /// Such a refusal names the fields that contain it.
+    pub refuses_by_name: bool,
+    /// It names the first of them only.
+    pub refuses_first: bool,
     /// This field of every record is refused, and the rest is written.
     pub refuses_field: Option<&'static str>,
     /// No two records may have the same value of this field.
@@ -134,6 +138,8 @@ impl Default for Character {
             required: vec![],
             poison: None,
             refuses: None,
+            refuses_by_name: false,
+            refuses_first: false,
             refuses_field: None,
             account: None,
             address: Vec::new(),
@@ -809,7 +815,11 @@ impl Exchange for Fake {
                 },
                 _ if change.values.iter().any(refused) => {
                     let (code, reason) = self.says("invalid-value", "the answer was 400: it is refused");
-                    Outcome::Failed { code, reason, fields: vec![] }
+                    let named = order.fields.iter().zip(&change.values).filter(|(_, value)| refused(value));
+                    let named = named.filter(|_| self.character.refuses_by_name);
+                    let most = if self.character.refuses_first { 1 } else { usize::MAX };
+                    let fields = named.map(|(name, _)| name.clone()).take(most).collect();
+                    Outcome::Failed { code, reason, fields }
                 }
                 _ if locked.is_some() => Outcome::Retry {
                     after: locked.map(|(_, after)| after),

@@ -314,3 +314,101 @@ async fn a_change_that_is_answered_with_the_record_of_another_pair_is_held_alone
         world.assert_quiet().await;
     }
 }
+
+/// The reason of a record's pair.
+async fn code(world: &World, side: Side, id: &str) -> Option<Code> {
+    pair(world, side, id).await.reason.as_ref().map(Reason::code)
+}
+
+#[tokio::test]
+async fn one_of_two_twins_is_left_out_and_taken_in_again() {
+    let world = World::new().await;
+    let ann = [("email", text("ann@example.org")), ("name", text("Ann"))];
+    world.left.put("contact", &ann, "2020-01-01");
+    let twin = world.left.put("contact", &ann, "2020-01-02");
+    world.run().await;
+    assert_eq!(code(&world, Side::Left, &twin).await, Some(Code::DuplicateOf));
+    assert_eq!(tell(&world, Side::Left, &twin, &Counterpart::TakenIn).await, Err(NotLinked::AsItIs));
+    assert_eq!(tell(&world, Side::Left, &twin, &Counterpart::LeftOut).await, Ok(()));
+    assert_eq!(tell(&world, Side::Left, &twin, &Counterpart::LeftOut).await, Err(NotLinked::AsItIs));
+    world.assert_quiet().await;
+    // Whatever becomes of it, and whatever is listed.
+    world.left.edit("contact", &twin, "name", text("Anna"), "2025-01-01");
+    world.run().await;
+    world.left.edit("contact", &twin, "email", text("anna@example.org"), "2025-01-02");
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!(numbers(&world), (2, 1));
+    let left_out = pair(&world, Side::Left, &twin).await;
+    assert_eq!(
+        (left_out.status, code(&world, Side::Left, &twin).await),
+        (Status::Excluded, Some(Code::LeftOut))
+    );
+    assert_eq!(world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap(), []);
+    world.assert_quiet().await;
+
+    assert_eq!(tell(&world, Side::Left, &twin, &Counterpart::TakenIn).await, Ok(()));
+    world.run().await;
+    assert_eq!(numbers(&world), (2, 2));
+    assert_eq!(world.right.value("person", &world.person("anna@example.org"), "full"), text("Anna"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_linked_record_that_is_left_out_stays_as_it_is_on_both_sides() {
+    let mut world = World::new().await;
+    world.people().deletes = DeletePolicy::Delete;
+    let fields = |mail: &str| [("email", text(mail)), ("name", text("A")), ("phone", text("1"))];
+    let ann = world.left.put("contact", &fields("ann@example.org"), "2020-01-01");
+    let bea = world.left.put("contact", &fields("bea@example.org"), "2020-01-01");
+    world.run().await;
+    let (person, other) = (world.person("ann@example.org"), world.person("bea@example.org"));
+    assert_eq!(tell(&world, Side::Right, &person, &Counterpart::LeftOut).await, Ok(()));
+    assert_eq!(tell(&world, Side::Left, &bea, &Counterpart::LeftOut).await, Ok(()));
+    world.left.edit("contact", &ann, "name", text("Ann"), "2025-01-01");
+    world.right.edit("person", &person, "tel", text("2"), "2025-01-01");
+    world.right.delete("person", &other);
+    world.run_with(RunOptions::sync(Reading::Full)).await;
+    assert_eq!(world.left.value("contact", &ann, "phone"), text("1"));
+    assert_eq!(world.right.value("person", &person, "full"), text("A"));
+    assert_eq!(numbers(&world), (2, 1), "its deletion is not carried");
+    world.assert_quiet().await;
+
+    assert_eq!(tell(&world, Side::Left, &ann, &Counterpart::TakenIn).await, Ok(()));
+    world.run().await;
+    assert_eq!(world.left.value("contact", &ann, "phone"), text("2"));
+    assert_eq!(world.right.value("person", &person, "full"), text("Ann"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_record_that_is_taken_in_outside_its_filter_stays_out() {
+    let mut world = World::new().await;
+    let condition = Condition { field: "name".to_owned(), test: Test::Is(text("A")) };
+    world.people().filters.left = vec![condition];
+    let ann =
+        world.left.put("contact", &[("email", text("ann@example.org")), ("name", text("A"))], "2020-01-01");
+    world.run_with(RunOptions { disable_push: true, ..RunOptions::default() }).await;
+    assert_eq!(tell(&world, Side::Left, &ann, &Counterpart::LeftOut).await, Ok(()));
+    world.left.edit("contact", &ann, "name", text("B"), "2025-01-01");
+    world.run().await;
+    assert_eq!(code(&world, Side::Left, &ann).await, Some(Code::LeftOut));
+    assert_eq!(tell(&world, Side::Left, &ann, &Counterpart::TakenIn).await, Ok(()));
+    world.run().await;
+    assert_eq!(code(&world, Side::Left, &ann).await, Some(Code::OutsideFilter));
+    assert_eq!(numbers(&world), (1, 0));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_record_whose_create_was_never_answered_is_not_left_out() {
+    let mut world = World::new().await;
+    world.right.character.features.remove(&Feature::IdempotentCreate);
+    world.right.character.can_find = false;
+    let ann = world.left.put("contact", &[("name", text("Ann"))], "2020-01-01");
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+    world.run().await;
+    assert_eq!(tell(&world, Side::Left, &ann, &Counterpart::LeftOut).await, Err(NotLinked::UnderWay));
+    world.run().await;
+    assert_eq!(code(&world, Side::Left, &ann).await, Some(Code::FateUnknown));
+    assert_eq!(tell(&world, Side::Left, &ann, &Counterpart::LeftOut).await, Err(NotLinked::Unanswered));
+}

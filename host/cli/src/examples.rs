@@ -102,6 +102,11 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("link set", &["entente link set contact:12 HelloWorld/person:p3"]),
     ("link remove", &["entente link remove contact:12 HelloWorld/person:p3"]),
+    (
+        "link exclude",
+        &["entente link exclude contact:12", "entente link exclude contact:12 --sync HelloWorld"],
+    ),
+    ("link include", &["entente link include contact:12"]),
     ("link new", &["entente link new contact:12"]),
     (
         "retry",

@@ -34,6 +34,23 @@ pub(super) enum LinkCommand {
         #[command(flatten)]
         common: CommonArgs,
     },
+    /// Leave a record out of its syncs: it is neither matched nor written, and its counterpart stays as it is
+    ///
+    /// For a twin that is to stay here and not to go there, or a record that is nobody else's business. A record that is
+    /// linked stays linked, and is compared again from where both were once it is taken in.
+    Exclude {
+        /// The record: contact:12 of the hub, HelloWorld/person:p3
+        record: RecordText,
+        #[command(flatten)]
+        common: CommonArgs,
+    },
+    /// Take a record that was left out into its syncs again: the next run decides it
+    Include {
+        /// The record: contact:12 of the hub, HelloWorld/person:p3
+        record: RecordText,
+        #[command(flatten)]
+        common: CommonArgs,
+    },
     /// Say that a record has no counterpart: the next run may make one
     ///
     /// For one that was sent and never answered, if you know that it was not made; for one whose counterpart was deleted,
@@ -81,6 +98,14 @@ pub(super) async fn run(command: LinkCommand, context: &Context) -> anyhow::Resu
             let (record, counterpart) = (name(&record)?, name(&counterpart)?);
             context.tenant()?.unlink_records(&record, &counterpart, common.options()).await?
         }
+        LinkCommand::Exclude { record, common } => {
+            let record = name(&record)?;
+            context.tenant()?.leave_out(&record, common.options()).await?
+        }
+        LinkCommand::Include { record, common } => {
+            let record = name(&record)?;
+            context.tenant()?.take_in(&record, common.options()).await?
+        }
         LinkCommand::New { record, common } => {
             let record = name(&record)?;
             context.tenant()?.link_anew(&record, common.options()).await?
@@ -118,6 +143,18 @@ fn text(one: &Linked) -> String {
 fn line(one: &Linked) -> String {
     let next = remedy::command(&Remedy::Sync { sync: Some(one.sync.clone()) });
     let (record, sync) = (&one.record, &one.sync);
+    match (one.takes_part, one.dry) {
+        (Some(false), true) => return format!("{record} would be left out of {sync}"),
+        (Some(false), false) => {
+            let back = remedy::command(&Remedy::TakeIn { sync: sync.clone(), record: record.to_data() });
+            return format!("{record} is left out of {sync}; to take it in again: {back}");
+        }
+        (Some(true), true) => return format!("{record} would take part in {sync} again"),
+        (Some(true), false) => {
+            return format!("{record} takes part in {sync} again; the next run decides it: {next}");
+        }
+        (None, _) => {}
+    }
     match &one.counterpart {
         Some(other) if one.dry && one.removed => {
             format!("the link of {record} with {} would be removed in {sync}", other)

@@ -209,7 +209,7 @@ fn sync_text(detail: &RunDetail, failed: bool) -> String {
     if !failed {
         let number = run.run;
         text.push_str(&match (run.written, run.pending(), waiting_and_failed(detail)) {
-            (0, 0, (0, 0)) => format!("\nrun {number}: nothing to do, both sides agree"),
+            (0, 0, (0, 0)) => format!("\nrun {number}: nothing to do"),
             (0, 0, (waiting, failed)) => {
                 format!("\nrun {number}: nothing to do{}", but_for(waiting, failed))
             }

@@ -11,8 +11,8 @@ mod words;
 pub use foreign::{Foreign, acts_on_a_terminal};
 pub use judge::{
     Basis, Blanks, Claim, Current, Decision, Direction, Drift, Evidence, FieldRules, FieldTerms, Halves,
-    Mode, Settled, Side, Sides, Unresolved, Verdict, Why, Winner, Write, WriteRule, canonical, elements,
-    judge, judge_line, same_content, settle, settle_new,
+    Member, Mode, OneFact, Settled, Side, Sides, Unresolved, Verdict, Why, Winner, Write, WriteRule,
+    canonical, elements, judge, judge_line, same_content, settle, settle_group, settle_new,
 };
 pub use record::{
     Carrier, Comparison, Compatibility, FieldTime, KEY_SEPARATOR, Kind, Reference, Timestamp, TimestampError,

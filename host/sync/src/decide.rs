@@ -57,11 +57,11 @@ impl Session<'_> {
 
     /// Decides one pair.
     pub(super) fn decide(&mut self, inputs: &Inputs<'_>, pair: &mut Pair, links: &Links, plan: &mut Plan) {
-        if let Some(side) = Side::BOTH.into_iter().find(|side| pair.half(*side).filtered) {
-            // A pair outside the filter is neither written nor deleted.
+        if let Some(reason) = pair.why_out() {
+            // It is neither written nor deleted.
             let gone = pair.halves.iter().any(|half| half.deleted.is_some());
             pair.status = if gone { Status::Deleted } else { Status::Excluded };
-            pair.reason = Some(Reason::OutsideFilter { side });
+            pair.reason = Some(reason);
             return;
         }
         if let Some(gone) = Side::BOTH.into_iter().find(|side| pair.half(*side).deleted.is_some()) {

@@ -80,6 +80,9 @@ pub struct ObjectMapping {
     pub objects: Sides<String>,
     /// The mapped fields.
     pub fields: Vec<FieldMapping>,
+    /// Groups: slots of fields that are one fact, such as the parts of an address. They are judged and written together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Vec<Slot>>,
     /// Identifiers: slots of the fields that records are matched by, the best one first.
     pub identifiers: Vec<Slot>,
     /// Whether all identifiers must agree, or one is enough.

@@ -265,7 +265,7 @@ fn alone(mapping: &ObjectMapping, pairs: Vec<Pair>) -> Vec<(Side, Pair, Vec<Matc
         let side = Side::BOTH.into_iter().find(|side| pair.half(*side).id.is_some())?;
         // One record answered for two of ours: none is made for the second one while the first has it.
         let answered = matches!(pair.reason, Some(Reason::DuplicateOf { became: Some(_), .. }));
-        if answered || pair.is_linked() || pair.half(side).deleted.is_some() || pair.half(side).filtered {
+        if answered || pair.is_linked() || pair.half(side).deleted.is_some() || pair.half(side).is_out() {
             return None;
         }
         let keys = identity::keys(mapping, side, |slot| pair.current(side, slot));

@@ -319,7 +319,8 @@ impl Session<'_> {
             {
                 self.run.invalid_answers(side, object, Oddity::ToldTwice, 1);
             }
-            if !inside {
+            let left_out = known.is_some_and(|entry| work.pairs[entry].half(side).left_out);
+            if !inside || left_out {
                 // A record outside the filter is not matched, except with a create of ours that was never
                 // answered.
                 known = known.or_else(|| work.sent_as(&keys));
@@ -329,7 +330,7 @@ impl Session<'_> {
                     if apply_row(pair, side, &columns, row, arrival) && self.recognises(mapping) {
                         identity::renew(mapping, pair, side);
                     }
-                    pair.half_mut(side).filtered = true;
+                    pair.half_mut(side).filtered = !inside;
                     work.leave_out(entry);
                 }
                 continue;
@@ -479,7 +480,7 @@ impl Session<'_> {
             let stands_for = pair.keys[side].get_or_insert_default();
             stands_for.extend(sent_keys.into_iter().filter(|key| !keys.contains(key)));
         }
-        if was_filtered && pair.half(side.other()).filtered {
+        if was_filtered && pair.half(side.other()).is_out() {
             // Still excluded: the record of the other side is outside its filter.
         } else if purpose == Purpose::Reread && pair.status == Status::Held && !new {
             // Read again without a change: the reason for the hold still applies.

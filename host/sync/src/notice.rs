@@ -58,6 +58,17 @@ pub enum Notice {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kinds: Option<(Kind, Kind)>,
     },
+    /// A side refused a mapped field of some records, and took the rest of them. It is sent again when its value changes.
+    FieldRefused {
+        /// The side.
+        side: Side,
+        /// The object.
+        object: String,
+        /// The field.
+        field: String,
+        /// Of how many records.
+        records: u64,
+    },
     /// Schema drift: a side has a new field, which is not mapped.
     NewField {
         /// The side.
@@ -203,6 +214,7 @@ impl Notice {
                 Remedy::LiftIdentifiers { sync: sync.to_owned() },
                 Remedy::RebindForgetLinks { integration: exchanges[*side].clone(), unasked: false },
             ],
+            Notice::FieldRefused { .. } => vec![Remedy::ShowDiffering { sync: sync.to_owned() }],
             Notice::UnreportedIdentifiers { .. } => vec![Remedy::Sync { sync: Some(sync.to_owned()) }],
             Notice::FieldParked { .. } | Notice::FieldReadOnly { .. } | Notice::NewlyRequired { .. } => {
                 vec![Remedy::Export, Remedy::Apply]

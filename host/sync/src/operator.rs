@@ -141,6 +141,10 @@ pub enum Counterpart {
     NotMade,
     /// It is not the one that it is linked with, which has this id.
     Not(String),
+    /// It is not asked for: the record takes no part until the operator takes it in.
+    LeftOut,
+    /// The record that was left out takes part again.
+    TakenIn,
 }
 
 /// Why the word of an operator about a counterpart was not taken; nothing was changed.
@@ -162,6 +166,10 @@ pub enum NotLinked {
     NeverSent,
     /// The record is not linked with this one.
     OfAnother,
+    /// A create that was sent for the record was never answered: what it has made would be left over.
+    Unanswered,
+    /// The record takes part already, or was left out already.
+    AsItIs,
     /// This record of the other side has the same identifiers: they would be linked, or it would be there twice.
     SameIdentifiers(String),
 }

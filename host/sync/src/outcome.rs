@@ -101,13 +101,13 @@ impl Session<'_> {
     /// A record that was taken for what a create without an answer had made, until the answer named another one. It is
     /// held as a duplicate of that one, whose identifiers it had, as it would have been had the answer come first.
     fn duplicate_of_made(&mut self, mapping: &ObjectMapping, target: Side, made: &Pair, half: Half) -> Pair {
-        let filtered = half.filtered;
+        let out = half.is_out();
         let mut pair = Pair::new(mapping.id);
         *pair.half_mut(target) = half;
         pair.keys[target] = Some(Vec::new());
-        if filtered {
+        if out {
             pair.status = Status::Excluded;
-            pair.reason = Some(Reason::OutsideFilter { side: target });
+            pair.reason = pair.why_out();
             return pair;
         }
         let id = made.half(target).id.as_deref().unwrap_or_default();
@@ -248,6 +248,9 @@ impl Session<'_> {
             self.keys_given_up = true;
         }
         entry.change.status = ChangeStatus::Done;
+        for refused in &written.refused {
+            self.run.refused_field(target, mapping.object(target), &refused.field);
+        }
         self.end_made(mapping, target, entry, revisit);
         let counts = self.run.count(target, mapping.object(target));
         match made {
@@ -281,7 +284,7 @@ impl Session<'_> {
         if pair.status == Status::Ok && !(by_undo && pair.dirty) {
             pair.attempts = 0;
         }
-        let gone = pair.halves.iter().any(|half| half.deleted.is_some() || half.filtered);
+        let gone = pair.halves.iter().any(|half| half.deleted.is_some() || half.is_out());
         if pair.half(source).deleted.is_some() && by_undo {
             pair.status = Status::Deleted;
             pair.reason = Some(Reason::MadeAgain);
@@ -337,6 +340,9 @@ impl Session<'_> {
         let unknown = entry.unanswered && may_be_done;
         entry.change.status = if unknown { ChangeStatus::Retry } else { ChangeStatus::Failed };
         entry.change.reason = Some(reason.clone());
+        if self.park_refused(mapping, target, entry, &reason) {
+            return;
+        }
         if self.is_exchangeable(&entry.change, &reason) {
             entry.pair.status = Status::Todo;
             entry.pair.reason = Some(reason);

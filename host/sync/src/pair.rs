@@ -122,11 +122,18 @@ pub struct Half {
     pub deleted: Option<Timestamp>,
     /// The record does not meet the filter of its side.
     pub filtered: bool,
+    /// An operator has left the record out of the sync.
+    pub left_out: bool,
     /// The last run that looked for this record's counterpart and found none.
     pub no_match_in: Option<RunId>,
 }
 
 impl Half {
+    /// Whether the record takes no part: by the filter of its side, or by the word of an operator.
+    pub const fn is_out(&self) -> bool {
+        self.filtered || self.left_out
+    }
+
     /// The last reported value of a slot, where it differs from the base.
     pub fn seen(&self, slot: Slot) -> Option<&Seen> {
         self.seen.get(slot.index()).and_then(Option::as_ref)
@@ -227,6 +234,13 @@ impl Pair {
         &mut self.halves[side]
     }
 
+    /// Why a pair takes no part: which of its records does not.
+    pub(super) fn why_out(&self) -> Option<Reason> {
+        let side = Side::BOTH.into_iter().find(|side| self.half(*side).is_out())?;
+        let left_out = Side::BOTH.into_iter().find(|side| self.half(*side).left_out);
+        Some(left_out.map_or(Reason::OutsideFilter { side }, |side| Reason::LeftOut { side }))
+    }
+
     /// Whether the pair has a record on both sides.
     pub fn is_linked(&self) -> bool {
         self.halves.iter().all(|half| half.id.is_some())
@@ -240,6 +254,16 @@ impl Pair {
     /// Why the two values of a slot differ, where they do so on purpose.
     pub fn differs(&self, slot: Slot) -> Option<&FieldReason> {
         self.differing.iter().find(|(of, _)| *of == slot).map(|(_, reason)| reason)
+    }
+
+    /// Why a new record on this side is made without a field: the side has refused the value that the other one still has.
+    pub(super) fn refused(&self, target: Side, slot: Slot) -> Option<&FieldReason> {
+        self.differs(slot).filter(|reason| match reason {
+            FieldReason::Refused { side, value: Some(refused), .. } => {
+                *side == target && self.current(target.other(), slot) == Some(refused)
+            }
+            _ => false,
+        })
     }
 
     /// Stores the merge base of a slot. It no longer differs on purpose.

@@ -72,6 +72,7 @@ impl Engine<'_> {
             unreported: BTreeSet::new(),
             doubted: Sides::default(),
             taken: Vec::new(),
+            refused_once: HashSet::new(),
             keys_given_up: false,
             by_way_of_blank: HashMap::new(),
             forgotten: HashSet::new(),

@@ -133,13 +133,13 @@ pub(super) enum WriteCheck {
 }
 
 /// Current value of a side for a field.
-fn current<'p>(field: &'p FieldMapping, pair: &'p Pair, side: Side) -> Option<&'p Value> {
+pub(super) fn current<'p>(field: &'p FieldMapping, pair: &'p Pair, side: Side) -> Option<&'p Value> {
     field.value_of(side, || pair.current(side, field.slot))
 }
 
 /// The writes that a ruling leads to, and why there are none where a rule of the field withholds them; `None` where a
 /// value has changed since the ruling.
-fn ruled(
+pub(super) fn ruled(
     rules: &FieldRules<'_>,
     ruling: &Ruling,
     now: Sides<Current<'_>>,
@@ -229,7 +229,7 @@ impl<'m> Inputs<'m> {
     }
 
     /// The side with one-time trust for a field; it wins also where the field was settled before.
-    fn one_time_trust(&self, pair: &Pair, slot: Slot) -> Option<Side> {
+    pub(super) fn one_time_trust(&self, pair: &Pair, slot: Slot) -> Option<Side> {
         let standing = self.trust.as_ref().filter(|trust| trust.covers(self.mapping.id, pair.id, slot));
         standing.map(|standing| standing.trust.side)
     }
@@ -245,9 +245,18 @@ impl<'m> Inputs<'m> {
         for slot in &self.parked {
             linked.differing.extend(pair.differs(*slot).map(|reason| (*slot, reason.clone())));
         }
+        let mut grouped = self.grouped(pair, rulings);
         for field in &self.fields {
-            let time = |side: Side| pair.half(side).seen(field.slot).and_then(|seen| seen.time);
-            let (settled, reason) = self.field(field, pair, links, rulings);
+            let of_group = grouped.remove(&field.slot);
+            let times = of_group.as_ref().map(|of| of.times);
+            let time = |side: Side| match &times {
+                Some(times) => times[side],
+                None => pair.half(side).seen(field.slot).and_then(|seen| seen.time),
+            };
+            let (settled, reason) = match of_group {
+                Some(of) => (of.settled, of.reason),
+                None => self.field(field, pair, links, rulings),
+            };
             match settled.decision {
                 Decision::Unknown => {
                     linked.differing.extend(pair.differs(field.slot).map(|kept| (field.slot, kept.clone())));
@@ -280,7 +289,7 @@ impl<'m> Inputs<'m> {
                             value: write.value,
                             source: write.source,
                             base: current(field, pair, write.target).cloned(),
-                            time: write.time,
+                            time: times.map_or(write.time, |times| times[write.target.other()]),
                             base_time: time(write.target),
                             joint,
                             stored: None,
@@ -391,6 +400,10 @@ impl<'m> Inputs<'m> {
         let (mut fields, mut left_out) = (Vec::new(), Vec::new());
         let mut own = false;
         for field in &self.mapping.fields {
+            if let Some(reason) = pair.refused(target, field.slot) {
+                left_out.push((field.slot, reason.clone()));
+                continue;
+            }
             match self.new_field(field, pair, target) {
                 Ok(Ok(changed)) => {
                     own |= changed.reason != FieldReason::Default

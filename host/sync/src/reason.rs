@@ -7,7 +7,7 @@ use super::difference::{Difference, Kept};
 use super::number::RunId;
 use super::order::Deed;
 use super::subject::{InvalidAnswer, RecordRef, RemoteSaid};
-use entente_core::{Side, Why};
+use entente_core::{Side, Value, Why};
 use serde::{Deserialize, Serialize};
 
 /// Why a pair or a change has its status.
@@ -141,6 +141,11 @@ pub enum Reason {
     },
     /// The record does not meet the filter of its side.
     OutsideFilter {
+        /// The side.
+        side: Side,
+    },
+    /// An operator has left the record of this side out of the sync.
+    LeftOut {
         /// The side.
         side: Side,
     },
@@ -392,6 +397,7 @@ codes! {
     DeletedAndEdited => "deleted-and-edited",
     Schema => "schema",
     OutsideFilter => "outside-filter",
+    LeftOut => "left-out",
     WouldBeOutsideFilter => "would-be-outside-filter",
     NothingFlows => "nothing-flows",
     NoRecord => "no-record",
@@ -490,6 +496,10 @@ pub enum FieldReason {
         side: Side,
         /// What it said.
         said: RemoteSaid,
+        /// The value of the other side that was refused, while there is no merge base that says so: the record is still to be
+        /// made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<Value>,
     },
     /// Parked: the reference is not written, since the record that it points to does not exist or takes no part.
     ParentGone {

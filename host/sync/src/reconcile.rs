@@ -37,6 +37,18 @@ fn note_ended(
     any
 }
 
+/// Takes back what a dry run has settled of a pair with a deleted record: the policy may be another one when a run does it.
+fn leave_to_a_run(pair: &mut Pair, before: Pair) {
+    if matches!(pair.status, Status::Deleted | Status::Excluded) {
+        pair.status = before.status;
+        pair.reason = before.reason;
+    }
+    pair.halves = before.halves;
+    pair.agreed = before.agreed;
+    pair.differing = before.differing;
+    pair.keys = before.keys;
+}
+
 impl Session<'_> {
     /// The pairs whose conflicts are stored anew, and these. What the operator has decided is open until a run writes it: a dry run
     /// leaves it as it is, so that it can still be decided otherwise.
@@ -196,9 +208,15 @@ impl Session<'_> {
     ) -> Sides<Vec<Reference>> {
         let inputs = self.inputs(mapping);
         let mut ended = Sides::default();
+        let dry = self.run.options.is_dry() && self.run.options.undoes().is_none();
         for pair in pairs {
             let had = Sides::by(|side| pair.half(side).id.clone());
+            let gone = pair.halves.iter().any(|half| half.deleted.is_some());
+            let before = (dry && gone).then(|| pair.clone());
             self.decide(&inputs, pair, links, plan);
+            if let Some(before) = before {
+                leave_to_a_run(pair, before);
+            }
             if note_ended(mapping, pair, had, &mut ended) {
                 self.forgotten.insert(pair.id);
             }
@@ -342,7 +360,7 @@ impl Session<'_> {
                 let (half, other) = (pair.half(read), pair.half(target));
                 half.id.is_some()
                     && half.deleted.is_none()
-                    && !half.filtered
+                    && !half.is_out()
                     && half.no_match_in != Some(run)
                     && other.id.is_none()
                     && other.deleted.is_none()

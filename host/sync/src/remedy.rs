@@ -156,6 +156,10 @@ pub enum Remedy {
     LinkRecord { sync: String, record: String },
     /// Say that what was sent for this record and never answered has made nothing.
     LinkAnew { sync: String, record: String },
+    /// Leave a record out of a sync.
+    LeaveOut { sync: String, record: String },
+    /// Take a record that was left out into a sync again.
+    TakeIn { sync: String, record: String },
     /// List the records of a sync that wait.
     ShowWaiting { sync: String },
 }

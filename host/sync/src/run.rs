@@ -185,6 +185,25 @@ impl Run {
         }
     }
 
+    /// Counts a field that a side refused while it took the rest of a record.
+    pub fn refused_field(&mut self, side: Side, object: &str, field: &str) {
+        let known = self.notices.iter_mut().find_map(|notice| match notice {
+            Notice::FieldRefused { side: of, object: about, field: named, records }
+                if (*of, about.as_str(), named.as_str()) == (side, object, field) =>
+            {
+                Some(records)
+            }
+            _ => None,
+        });
+        match known {
+            Some(records) => *records += 1,
+            None => {
+                let (object, field) = (object.to_owned(), field.to_owned());
+                self.notices.push(Notice::FieldRefused { side, object, field, records: 1 });
+            }
+        }
+    }
+
     /// The counters of an object on a side; created with zeros where there are none yet.
     pub fn count(&mut self, side: Side, object: &str) -> &mut Counts {
         let counts = &mut self.counts[side];

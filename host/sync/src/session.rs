@@ -98,6 +98,8 @@ pub(super) struct Session<'a> {
     pub(super) doubted: Sides<BTreeSet<String>>,
     /// Updates of this pass that were refused since another record has an identifier of theirs.
     pub(super) taken: Vec<(MappingId, Side, PairId)>,
+    /// Pairs with a record that was refused in this run for some of its fields, and the side.
+    pub(super) refused_once: HashSet<(PairId, Side)>,
     /// A record was deleted, or an order has changed identifiers: a record that is held as a duplicate may be free.
     pub(super) keys_given_up: bool,
     /// By pair and target, the identifier that is written by way of a blank, since records exchange it.

@@ -284,14 +284,11 @@ impl Settlement<'_> {
         refused: &RefusedField,
     ) {
         let column = self.slots.iter().position(|known| *known == field.slot);
-        let said = column.and_then(|column| self.written.values.get(column).cloned().flatten());
-        let kept = said.or_else(|| field.base.clone()).unwrap_or(Value::Null);
+        let told = column.and_then(|column| self.written.values.get(column).cloned().flatten());
+        let kept = told.or_else(|| field.base.clone()).unwrap_or(Value::Null);
         field.stored = Some(kept.clone());
-        let newer = newer_edit(pair, self.target, field, sent, &kept);
-        let (slot, side) = (field.slot, self.target);
-        settle_both(pair, side, field, kept, newer);
         let said = RemoteSaid::new(&refused.code, &refused.reason);
-        pair.differing.push((slot, FieldReason::Refused { side, said }));
+        settle_refused(pair, self.target, (field, sent), kept, said);
     }
 
     /// Settles a field of a new record that was not sent. Returns whether the pair has to be decided again.
@@ -303,6 +300,13 @@ impl Settlement<'_> {
             return true;
         }
         let value = pair.current(source, field.slot).cloned();
+        if let Some(FieldReason::Refused { side, said, .. }) = pair.refused(target, field.slot).cloned() {
+            // Sent before, and refused.
+            pair.set_agreed(field.slot, Agreed::of(target, Some(Value::Null), value));
+            pair.half_mut(source).set_seen(field.slot, None);
+            pair.differing.push((field.slot, FieldReason::Refused { side, said, value: None }));
+            return false;
+        }
         if self.undo && field.is_reference() {
             // The undo has left the reference out: that the new record is without it is no edit.
             pair.set_agreed(field.slot, Agreed::of(target, Some(Value::Null), value));
@@ -323,6 +327,19 @@ impl Settlement<'_> {
         }
         false
     }
+}
+
+/// Settles a field that a side has refused: it keeps what it has, and the difference has its reason.
+pub(super) fn settle_refused(
+    pair: &mut Pair,
+    side: Side,
+    (field, sent): (&ChangedField, &Value),
+    kept: Value,
+    said: RemoteSaid,
+) {
+    let newer = newer_edit(pair, side, field, sent, &kept);
+    settle_both(pair, side, field, kept, newer);
+    pair.differing.push((field.slot, FieldReason::Refused { side, said, value: None }));
 }
 
 /// A newer edit of the target's field, reported while the order was in flight (the pair is dirty); it stays

@@ -324,7 +324,7 @@ impl Session<'_> {
     ) -> (Action, Undone) {
         let Since { later, links, .. } = since;
         // A record outside the filter is never written.
-        let outside = Side::BOTH.into_iter().find(|side| pair.half(*side).filtered);
+        let outside = Side::BOTH.into_iter().find(|side| pair.half(*side).is_out());
         let moved = outside.map(|side| Kept::OutsideFilter { side }).or_else(|| moved(mapping, change, pair));
         match (&change.action, moved) {
             (Action::Update(id), Some(why)) => (Action::Update(id.clone()), keep_whole(change, why)),

@@ -115,3 +115,18 @@ pub fn forget_deleted(pair: &mut Pair, survivor: Side) {
         end_link(pair, survivor.other(), Half::default());
     }
 }
+
+/// Operator decision: a record takes no part in the sync; its counterpart, if it has one, stays as it is.
+pub fn leave_out(pair: &mut Pair, own: Side) {
+    pair.half_mut(own).left_out = true;
+    pair.status = Status::Excluded;
+    pair.reason = pair.why_out();
+    pair.attempts = 0;
+    pair.due = None;
+}
+
+/// Operator decision: a record that was left out takes part again, and its pair is decided anew.
+pub fn take_in(pair: &mut Pair, own: Side) {
+    pair.half_mut(own).left_out = false;
+    pair.queue();
+}

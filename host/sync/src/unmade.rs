@@ -68,7 +68,7 @@ impl Session<'_> {
             let again = [Status::Todo, Status::Failed, Status::Live, Status::Held];
             // Outside the filter it is not sent again until it is back.
             let waits =
-                |pair: &Pair| pair.status == Status::Excluded && pair.halves.iter().any(|half| half.filtered);
+                |pair: &Pair| pair.status == Status::Excluded && pair.halves.iter().any(|half| half.is_out());
             pairs.retain(|pair| {
                 !pair.is_linked() && (again.contains(&pair.status) || waits(pair)) && !answered(pair)
             });

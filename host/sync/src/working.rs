@@ -188,16 +188,15 @@ impl<'m> Working<'m> {
         !pair.is_linked() && unanswered.any(|change| change.action == Action::Create)
     }
 
-    /// Leaves out a pair whose record does not meet the filter. That does not settle what became of a create.
+    /// Leaves out a pair whose record takes no part. That does not settle what became of a create.
     pub(super) fn leave_out(&mut self, entry: Entry) {
         self.touch(entry);
-        let side = self.side;
         let pair = &mut self.pairs[entry];
         if pair.status == Status::Live {
             pair.dirty = true;
         } else if !pair.is_of_unknown_fate() {
             pair.status = Status::Excluded;
-            pair.reason = Some(Reason::OutsideFilter { side });
+            pair.reason = pair.why_out();
         }
     }
 

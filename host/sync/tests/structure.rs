@@ -39,7 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "pure",
         &[
-            "answer", "echo", "filter", "identity", "links", "lookup", "open", "outgoing", "plan",
+            "answer", "echo", "filter", "grouped", "identity", "links", "lookup", "open", "outgoing", "plan",
             "reported", "settle", "unfit", "unlink", "working",
         ],
     ),
@@ -62,6 +62,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "parents",
             "phases",
             "reconcile",
+            "refused_fields",
             "recover",
             "rehearsal",
             "schema_drift",

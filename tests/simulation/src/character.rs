@@ -211,6 +211,8 @@ pub struct Character {
     pub edits_in_runs: u64,
     /// The rules of its fields.
     pub rules: Rules,
+    /// Whether telephone and city are one fact.
+    pub grouped: bool,
 }
 
 impl Character {
@@ -265,6 +267,8 @@ impl Character {
             crashes: if dice.chance(70) { u64::try_from(dice.between(5, 40)).unwrap_or(5) } else { 0 },
             edits_in_runs: if dice.chance(60) { u64::try_from(dice.between(2, 12)).unwrap_or(2) } else { 0 },
             rules: Rules::draw(seed),
+            // From dice of its own, so that all else of a seed stays as it is without it.
+            grouped: Dice::new(seed ^ 0x6772_6f75_7073).chance(40),
         }
     }
 }

@@ -113,6 +113,7 @@ fn prepare(scenario: &Scenario, trace: bool) -> Result<(World, RunOptions)> {
         crashes: 0,
         edits_in_runs: 0,
         rules: Rules::default(),
+        grouped: false,
     };
     let world = World::new(character, &mut Dice::new(7), trace, false)?;
     world.calm();

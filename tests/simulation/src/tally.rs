@@ -379,6 +379,7 @@ impl Tally {
             ("crashes", character.crashes > 0),
             ("edits during runs", character.edits_in_runs > 0),
             ("a side is trusted for names", character.trusted.is_some()),
+            ("telephone and city are one fact", character.grouped && !character.one_way_phone),
             ("ties: lowest id", character.prefer == Ties::LowestId),
             ("ties: has a city", character.prefer == Ties::City),
         ];

@@ -272,10 +272,12 @@ async fn define(
         }
         let identifiers = vec![fields[schema::IDENTIFIER].slot];
         character.rules.apply(object, &mut fields);
+        let groups = if object == PERSON && character.grouped { group(&fields) } else { Vec::new() };
         mappings.push(ObjectMapping {
             id,
             objects: words.map(|words| words.object(object).to_owned()),
             identifiers,
+            groups,
             fields,
             identify_by: IdentifyBy::Any,
             create: Sides::new(true, true),
@@ -292,6 +294,14 @@ async fn define(
         version: 1,
         brake: Brake { percent: 5, records: character.brake },
     })
+}
+
+/// Telephone and city as one fact, where the same rules hold for both.
+fn group(fields: &[FieldMapping]) -> Vec<Vec<Slot>> {
+    let parts = [&fields[PHONE], &fields[CITY]];
+    let same = parts[0].direction == parts[1].direction && parts[0].trust == parts[1].trust;
+    let free = parts.iter().all(|field| field.constant.is_none());
+    if same && free { vec![parts.map(|field| field.slot).to_vec()] } else { Vec::new() }
 }
 
 /// The rules by which one of two people with the same address goes first.

@@ -297,6 +297,14 @@ impl Given {
                 "if you know that it was not made, let it be made",
                 self.entente("link new").word(record).option("--sync", sync),
             ),
+            Remedy::LeaveOut { sync, record } => step(
+                "if it is to stay here only, leave it out of the sync",
+                self.entente("link exclude").word(record).option("--sync", sync),
+            ),
+            Remedy::TakeIn { sync, record } => step(
+                "if it is to take part again",
+                self.entente("link include").word(record).option("--sync", sync),
+            ),
             Remedy::Retry => step("try again (--all for all of them)", self.entente("retry RECORD")),
             Remedy::ShowWaiting { sync } => {
                 step("see which records are held", self.entente("status").word(sync))

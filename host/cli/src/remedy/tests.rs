@@ -109,6 +109,8 @@ fn of_installation_and_runs() -> Vec<Remedy> {
         Remedy::LinkRecord { sync: name(), record: text("contact:12") },
         Remedy::LinkRecord { sync: name(), record: text("HelloWorld/person:p3") },
         Remedy::LinkAnew { sync: name(), record: text("HelloWorld/person:p3") },
+        Remedy::LeaveOut { sync: name(), record: text("contact:12") },
+        Remedy::TakeIn { sync: name(), record: text("contact:12") },
         Remedy::ShowWaiting { sync: name() },
     ]
 }
@@ -144,6 +146,7 @@ fn is_listed(remedy: &Remedy) -> bool {
         Remedy::SettleConflict { .. } | Remedy::AddWith { .. } | Remedy::RemoveUnasked { .. } => true,
         Remedy::ListFailed { .. } | Remedy::Retry | Remedy::RetryRecord { .. } => true,
         Remedy::ChangeRecord { .. } | Remedy::DeleteRecord { .. } => true,
+        Remedy::LeaveOut { .. } | Remedy::TakeIn { .. } => true,
         Remedy::ShowWaiting { .. } | Remedy::LinkRecord { .. } | Remedy::LinkAnew { .. } => true,
     }
 }
@@ -240,6 +243,8 @@ fn every_remedy_has_words_and_a_command() {
     if you know its counterpart (INTEGRATION/OBJECT:ID), say which it is: entente link set contact:12 COUNTERPART --sync shop
     if you know its counterpart (OBJECT:ID, a record of the hub), say which it is: entente link set HelloWorld/person:p3 COUNTERPART --sync shop
     if you know that it was not made, let it be made: entente link new HelloWorld/person:p3 --sync shop
+    if it is to stay here only, leave it out of the sync: entente link exclude contact:12 --sync shop
+    if it is to take part again: entente link include contact:12 --sync shop
     see which records are held: entente status shop
     ");
 }

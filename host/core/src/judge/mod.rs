@@ -6,6 +6,7 @@
 
 mod canonical;
 mod claim;
+mod group;
 mod line;
 mod policy;
 mod sets;
@@ -14,6 +15,7 @@ mod side;
 
 pub use canonical::{canonical, same_content};
 pub use claim::{Basis, Claim, Evidence, Mode, Verdict, Winner, judge};
+pub use group::{Member, OneFact, settle_group};
 pub use line::judge_line;
 pub use policy::{Blanks, Direction, Drift, FieldRules, FieldTerms, Unresolved, WriteRule};
 pub use sets::elements;

@@ -188,7 +188,7 @@ pub fn settle(
         Some([false, false]) => agree(Why::AsAgreed),
         Some([true, false]) => give(rules, &now, Side::Left, Why::OnlyChange(Side::Left)),
         Some([false, true]) => give(rules, &now, Side::Right, Why::OnlyChange(Side::Right)),
-        Some([true, true]) => contest(rules, &now),
+        Some([true, true]) => contest(rules, &now, evidence(rules, &now)),
     }
 }
 
@@ -263,7 +263,7 @@ fn is_link(current: &Current<'_>) -> bool {
 }
 
 /// Whether a side has changed: its value differs from its own half.
-fn changed(rules: &FieldRules<'_>, side: Side, half: &Value, now: &Value) -> bool {
+pub(super) fn changed(rules: &FieldRules<'_>, side: Side, half: &Value, now: &Value) -> bool {
     let kind = &rules.kinds[side];
     half != now
         && !(rules.set_like && super::canonical(kind, true, half) == super::canonical(kind, true, now))
@@ -295,12 +295,20 @@ fn first_meeting(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Settled {
         [true, false] => give(rules, now, Side::Right, Why::ValueBeatsBlank(Side::Right)),
         // Two different blanks (null and empty text) are no conflict where neither side ever had a value.
         [true, true] => agree(Why::Same),
-        [false, false] => contest(rules, now),
+        [false, false] => contest(rules, now, evidence(rules, now)),
     }
 }
 
-fn contest(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Settled {
-    let evidence = now.map(|current| Evidence::of(current.time, rules.precision));
+fn evidence(rules: &FieldRules<'_>, now: &Sides<Current<'_>>) -> Sides<Evidence> {
+    now.map(|current| Evidence::of(current.time, rules.precision))
+}
+
+/// Lets the judge decide on this evidence, and the policy for unresolved fields where it does not.
+pub(super) fn contest(
+    rules: &FieldRules<'_>,
+    now: &Sides<Current<'_>>,
+    evidence: Sides<Evidence>,
+) -> Settled {
     // The two contents are known to differ, so the judge gets two constants: equal ids on two sides may be
     // references to different records.
     let verdict = judge(

@@ -31,6 +31,9 @@ pub struct Linked {
     /// The link was removed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
+    /// Whether the record takes part in the sync, where that was decided: it was left out, or taken in again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub takes_part: Option<bool>,
     /// Nothing was done yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry: bool,
@@ -98,6 +101,12 @@ impl std::fmt::Display for LinkRefused {
             NotLinked::NothingOpen => {
                 write!(f, "every order to make a counterpart of {record} in {} was answered", self.sync)
             }
+            NotLinked::Unanswered => write!(
+                f,
+                "an order to make a counterpart of {record} in {} was never answered: what it may have made would be left over",
+                self.sync
+            ),
+            NotLinked::AsItIs => write!(f, "{record} is so in {} already", self.sync),
             NotLinked::OfAnother => write!(f, "{record} is not linked with {other} in {}", self.sync),
             NotLinked::SameIdentifiers(_) => {
                 write!(f, "{linked} has the same identifiers as {record}, which would be there twice")
@@ -115,6 +124,10 @@ impl LinkRefused {
         match self.why {
             NotLinked::Unreported if self.other.is_some() => vec![Remedy::ReadAll { sync }],
             NotLinked::UnderWay | NotLinked::NeverSent => vec![Remedy::Sync { sync: Some(sync) }],
+            NotLinked::Unanswered => vec![
+                Remedy::LinkRecord { sync: sync.clone(), record: self.record.to_data() },
+                Remedy::LinkAnew { sync, record: self.record.to_data() },
+            ],
             NotLinked::NothingOpen => vec![Remedy::RetryRecord { sync, record: self.record.to_data() }],
             NotLinked::SameIdentifiers(_) => {
                 vec![Remedy::LinkRecord { sync, record: self.record.to_data() }]
@@ -167,6 +180,31 @@ impl Tenant {
         self.tell(record, Some(other), &Counterpart::Not(other.id.clone()), options).await
     }
 
+    /// Leaves a record out of its syncs, at the word of an operator: nothing of it is read as a change any more, and its
+    /// counterpart, if it has one, stays as it is.
+    ///
+    /// # Errors
+    /// As [`Tenant::link_records`].
+    pub async fn leave_out(
+        &self,
+        record: &RecordName,
+        options: LinkOptions<'_>,
+    ) -> Result<Vec<Linked>, TenantError> {
+        self.tell(record, None, &Counterpart::LeftOut, options).await
+    }
+
+    /// Takes a record that was left out into its syncs again; the next run decides it.
+    ///
+    /// # Errors
+    /// As [`Tenant::link_records`].
+    pub async fn take_in(
+        &self,
+        record: &RecordName,
+        options: LinkOptions<'_>,
+    ) -> Result<Vec<Linked>, TenantError> {
+        self.tell(record, None, &Counterpart::TakenIn, options).await
+    }
+
     async fn tell(
         &self,
         record: &RecordName,
@@ -196,6 +234,11 @@ impl Tenant {
                     sync,
                     counterpart: other,
                     removed: matches!(counterpart, Counterpart::Not(_)),
+                    takes_part: match counterpart {
+                        Counterpart::LeftOut => Some(false),
+                        Counterpart::TakenIn => Some(true),
+                        Counterpart::Record(_) | Counterpart::NotMade | Counterpart::Not(_) => None,
+                    },
                     dry: options.dry,
                     fields,
                 }),

@@ -124,6 +124,7 @@ impl Names<'_> {
                 self.called(*side)
             ),
             Reason::OutsideFilter { side } => format!("outside the filter of {}", self.called(*side)),
+            Reason::LeftOut { side } => format!("left out by hand in {}", self.called(*side)),
             Reason::WouldBeOutsideFilter { side } => {
                 format!("not created in {}: it would be outside the filter there", self.called(*side))
             }
@@ -324,7 +325,7 @@ impl Names<'_> {
             FieldReason::Normalised { side } => {
                 format!("{} keeps it in a form of its own", self.called(*side))
             }
-            FieldReason::Refused { side, said } => {
+            FieldReason::Refused { side, said, .. } => {
                 format!("{} refused it and took the rest: {}", self.called(*side), quoted(said))
             }
             FieldReason::ParentGone { record } => {
@@ -442,6 +443,12 @@ impl Names<'_> {
                     self.called(*side)
                 )
             }
+            Notice::FieldRefused { side, object, field, records } => format!(
+                "{} refused '{}' of {records} {object} {} and took the rest; it is sent again when its value changes",
+                self.called(*side),
+                shown(field),
+                if *records == 1 { "record" } else { "records" }
+            ),
             Notice::NewField { side, object, field } => format!(
                 "{} has a new field '{}' of {object}, which is not mapped; it is synced once a file that maps it is applied",
                 self.called(*side),
@@ -551,6 +558,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::DeletedAndEdited => "deleted on one side and edited on the other",
         Code::Schema => "not created: an identifier is parked",
         Code::OutsideFilter => "outside the filter",
+        Code::LeftOut => "left out by hand",
         Code::WouldBeOutsideFilter => "not created: outside the filter of the other side",
         Code::NothingFlows => "not created: nothing flows to the other side",
         Code::NoRecord => "no record on either side",
@@ -746,6 +754,7 @@ mod tests {
                 "not created in the hub: person:p34 has no email to look it up by; the next full run decides",
             ),
             (Reason::OutsideFilter { side: Side::Left }, "outside the filter of the hub"),
+            (Reason::LeftOut { side: Side::Left }, "left out by hand in the hub"),
             (
                 Reason::Refused {
                     side: Side::Right,

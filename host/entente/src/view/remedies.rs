@@ -47,7 +47,8 @@ pub(super) fn of_pair(
         }
         (Status::Failed | Status::Held, Some(Reason::DuplicateOf { record, .. })) => {
             let with = record.as_ref().and_then(link_with);
-            with.into_iter().chain(change()).chain(delete(None)).collect()
+            let leave_out = record().map(|record| Remedy::LeaveOut { sync: sync(), record });
+            with.into_iter().chain(change()).chain(leave_out).chain(delete(None)).collect()
         }
         (Status::Held, Some(Reason::Merged { into, .. })) => delete(Some(into.side)).into_iter().collect(),
         (Status::Failed, _) => retry(),
@@ -62,6 +63,9 @@ pub(super) fn of_pair(
         (Status::Held, Some(Reason::Schema { .. })) => vec![Remedy::Export, Remedy::Apply],
         (Status::Held, Some(Reason::FateUnknown { .. })) => {
             std::iter::once(Remedy::ReadAll { sync: sync() }).chain(link()).chain(anew()).collect()
+        }
+        (Status::Excluded, Some(Reason::LeftOut { .. })) => {
+            record().map(|record| Remedy::TakeIn { sync: sync(), record }).into_iter().collect()
         }
         (Status::Excluded, Some(Reason::LinkRemoved { .. })) => link().into_iter().chain(anew()).collect(),
         (Status::Held, Some(Reason::Ambiguous { .. })) => link().into_iter().chain(retry()).collect(),

@@ -459,6 +459,7 @@ async fn examples() -> Examples {
             sync: "shop".to_owned(),
             counterpart: Some(name("HelloWorld/person:p2")),
             removed: false,
+            takes_part: None,
             dry: false,
             fields: vec![crate::LinkedField {
                 field: "first-name".to_owned(),

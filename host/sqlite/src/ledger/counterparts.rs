@@ -10,7 +10,7 @@ use super::save::{end_plans, remove, save, stored_keys};
 use entente_core::{Reference, Timestamp};
 use entente_sync::{
     Action, Change, ChangeStatus, Code, Counterpart, MappingRow, NotLinked, Pair, PairId, Reason, Requeue,
-    Side, Sides, Status, forget_deleted, unlink, unsettle_references,
+    Side, Sides, Status, forget_deleted, leave_out, take_in, unlink, unsettle_references,
 };
 use rusqlite::Connection;
 
@@ -22,6 +22,8 @@ enum Deed {
     NotMade { pair: Pair, creates: Vec<Change> },
     /// The pair, which has lost its record on the other side, is decided anew.
     MakeAgain { pair: Pair, source: Side },
+    /// The pair no longer takes part, or does so again.
+    Part { pair: Pair, own: Side, out: bool },
     /// The pair of a mapping becomes two.
     Separate { pair: Pair, mapping: MappingRow },
 }
@@ -51,6 +53,15 @@ pub(super) fn set(
             decide_anew(&mut pair);
             save(connection, std::slice::from_mut(&mut pair))?;
         }
+        Ok(Deed::Part { mut pair, own, out }) => {
+            if out {
+                end_plans(connection, pair.id, Code::Overtaken)?;
+                leave_out(&mut pair, own);
+            } else {
+                take_in(&mut pair, own);
+            }
+            save(connection, std::slice::from_mut(&mut pair))?;
+        }
         Ok(Deed::Separate { pair, mapping }) => separate(connection, pair, &mapping, at)?,
     }
     Ok(Ok(()))
@@ -75,6 +86,9 @@ fn deed(
     let Some(pair) = by_ids(connection, &[pair])?.pop() else { return Ok(Err(NotLinked::Unreported)) };
     if let Counterpart::Not(other) = counterpart {
         return separable(connection, pair, other);
+    }
+    if let Counterpart::LeftOut | Counterpart::TakenIn = counterpart {
+        return part(connection, pair, *counterpart == Counterpart::LeftOut);
     }
     let source = match one_sided(&pair) {
         Ok(source) => source,
@@ -106,6 +120,24 @@ fn deed(
     })
 }
 
+/// Whether a pair can be left out of the sync, or taken in again. What a create without an answer may have made would be
+/// left over, and made a second time once the record is taken in.
+fn part(connection: &Connection, pair: Pair, out: bool) -> Result<Result<Deed, NotLinked>, WriteError> {
+    let left_out = Side::BOTH.into_iter().find(|side| pair.half(*side).left_out);
+    let own = left_out.or_else(|| Side::BOTH.into_iter().find(|side| stands(&pair, *side)));
+    let Some(own) = own else { return Ok(Err(NotLinked::Unreported)) };
+    if left_out.is_some() == out {
+        return Ok(Err(NotLinked::AsItIs));
+    }
+    if out && pair.status == Status::Live {
+        return Ok(Err(NotLinked::UnderWay));
+    }
+    if out && !unanswered(connection, &[pair.id])?.is_empty() {
+        return Ok(Err(NotLinked::Unanswered));
+    }
+    Ok(Ok(Deed::Part { pair, own, out }))
+}
+
 /// Whether a pair has a record on a side that was not deleted.
 fn stands(pair: &Pair, side: Side) -> bool {
     pair.half(side).id.is_some() && pair.half(side).deleted.is_none()
@@ -119,7 +151,7 @@ fn one_sided(pair: &Pair) -> Result<Side, NotLinked> {
     match &pair.half(own.other()).id {
         Some(other) if stands(pair, own.other()) => Err(NotLinked::HasCounterpart(other.clone())),
         _ if pair.status == Status::Live => Err(NotLinked::UnderWay),
-        _ if pair.half(own).filtered => Err(NotLinked::Filtered),
+        _ if pair.half(own).is_out() => Err(NotLinked::Filtered),
         _ => Ok(own),
     }
 }

@@ -28,14 +28,25 @@ fn moment(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, StoreError>
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros))
 }
 
+/// The bits of `left_filtered` and `right_filtered`: by the filter, and by the word of an operator.
+const FILTERED: i64 = 1;
+const LEFT_OUT: i64 = 2;
+
+/// Why the record of a half takes no part, as it is stored.
+pub(super) fn out_of(half: &Half) -> i64 {
+    i64::from(half.filtered) * FILTERED + i64::from(half.left_out) * LEFT_OUT
+}
+
 fn half(row: &Row<'_>, side: Side) -> Result<Half, StoreError> {
     let of = |left: usize| if side == Side::Left { left } else { left + 1 };
     let changed = moment(row, of(17))?;
+    let out: i64 = row.get(of(13))?;
     Ok(Half {
         id: row.get(of(2))?,
         read: row.get(of(9))?,
         no_match_in: row.get(of(11))?,
-        filtered: row.get(of(13))?,
+        filtered: out & FILTERED != 0,
+        left_out: out & LEFT_OUT != 0,
         deleted: moment(row, of(15))?,
         changed,
         version: row.get(of(19))?,

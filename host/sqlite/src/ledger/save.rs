@@ -2,6 +2,7 @@
 
 use super::WriteError;
 use super::codec::{decode_keys, encode, encode_agreed, encode_keys, encode_seen, reason_columns};
+use super::pairs::out_of;
 use super::progress::side_number;
 use crate::store::StoreFailure;
 use entente_core::Timestamp;
@@ -208,8 +209,8 @@ fn write(
     bind(&right.read)?;
     bind(&left.no_match_in)?;
     bind(&right.no_match_in)?;
-    bind(&left.filtered)?;
-    bind(&right.filtered)?;
+    bind(&out_of(left))?;
+    bind(&out_of(right))?;
     bind(&micros(left.deleted))?;
     bind(&micros(right.deleted))?;
     bind(&micros(left.changed))?;

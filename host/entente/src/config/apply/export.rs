@@ -1,6 +1,7 @@
 //! Exporting the stored configuration as `entente.toml`, without secrets. Applying it again changes nothing.
 
 use crate::config::check::fixed::is_stand_in;
+use crate::config::check::groups::default_groups;
 use crate::config::configuration::Configuration;
 use crate::config::error::ConfigError;
 use crate::config::file::value::{key, quote, to_toml};
@@ -11,7 +12,8 @@ use crate::config::stored::plugins::{self, InstalledPlugin};
 use crate::config::stored::syncs;
 use entente_core::Kind;
 use entente_sync::{
-    Brake, Condition, Direction, FieldMapping, IdentifyBy, ObjectMapping, Prefer, SyncDefinition, Test,
+    Brake, Condition, Direction, FieldMapping, IdentifyBy, ObjectMapping, Prefer, Sides, Slot,
+    SyncDefinition, Test,
 };
 use serde::Serialize;
 use std::fmt::Write;
@@ -172,11 +174,11 @@ fn export_sync(out: &mut Out, sync: &SyncDefinition) {
         );
     }
     for mapping in &sync.mappings {
-        export_object(out, &table, mapping);
+        export_object(out, &table, &sync.exchanges, mapping);
     }
 }
 
-fn export_object(out: &mut Out, table: &str, mapping: &ObjectMapping) {
+fn export_object(out: &mut Out, table: &str, exchanges: &Sides<String>, mapping: &ObjectMapping) {
     out.table(&format!("[[{table}.object]]"));
     out.line("left", quote(&mapping.objects.left));
     out.line("right", quote(&mapping.objects.right));
@@ -185,6 +187,11 @@ fn export_object(out: &mut Out, table: &str, mapping: &ObjectMapping) {
     out.line("identifiers", list(names));
     if mapping.identify_by != IdentifyBy::default() {
         out.line("identify-by", word(&mapping.identify_by));
+    }
+    if mapping.groups != default_groups(exchanges, &mapping.fields) {
+        let name = |slot: &Slot| mapping.field(*slot).map(|field| &field.names.left);
+        let groups = mapping.groups.iter().map(|group| list(group.iter().filter_map(name)));
+        out.line("groups", format!("[{}]", groups.collect::<Vec<_>>().join(", ")));
     }
     out.line("create", quote(sides_word(mapping.create)));
     if mapping.deletes != entente_sync::DeletePolicy::default() {

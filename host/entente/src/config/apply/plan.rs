@@ -223,6 +223,10 @@ fn object(mapping: &ObjectMapping) -> String {
         }
         (false, _) => format!("identified by {}", identifiers.join(" or ")),
     };
+    for group in &mapping.groups {
+        let fields: Vec<&str> = group.iter().map(name).collect();
+        text.push_str(&format!(", one fact: {}", fields.join(" + ")));
+    }
     text.push_str(&format!(", creates {}", sides_word(mapping.create)));
     for (side, conditions) in ["left", "right"].iter().zip(&mapping.filters) {
         if !conditions.is_empty() {

@@ -4,6 +4,7 @@
 pub(super) mod field;
 pub(super) mod fit;
 pub(super) mod fixed;
+pub(super) mod groups;
 pub(super) mod manual;
 pub(super) mod names;
 pub(super) mod object;

@@ -3,6 +3,7 @@
 use super::field::{self, Listed};
 use super::fit::fit;
 use super::fixed;
+use super::groups::check_groups;
 use super::sync::Findings;
 use crate::config::file::form::{ConditionEntry, MappingEntry, PreferEntry};
 use crate::config::file::value;
@@ -149,11 +150,13 @@ fn check_object(
     let create = check_create(given, &entry.span(), sides, objects, &fields, &listed, part, found);
     let filters = Sides::by(|side| check_filter(given, side, sides, objects[side], part, found));
     let prefer = Sides::by(|side| check_prefer(given, side, sides, objects[side], &fields, part, found));
+    let groups = check_groups(given, sides.exchanges, &fields, part, found);
     fixed::check_new_records(&listed, &fields, create, part, found);
     Some(ObjectMapping {
         id: 0,
         objects: objects.map(|object| object.name.clone()),
         fields,
+        groups,
         identifiers,
         identify_by: given.identify_by.unwrap_or(IdentifyBy::Any),
         create,

@@ -39,6 +39,7 @@ fn merge(base: MappingEntry, given: &MappingEntry) -> MappingEntry {
     merged.right = given.right.clone().or(base.right);
     merged.identifiers = given.identifiers.clone().or(base.identifiers);
     merged.identify_by = given.identify_by.or(base.identify_by);
+    merged.groups = given.groups.clone().or(base.groups);
     merged.create = given.create.clone().or(base.create);
     merged.deletes = given.deletes.or(base.deletes);
     merged.filter_left = given.filter_left.clone().or(base.filter_left);

@@ -261,6 +261,8 @@ fn fits_syncs(file: &File, found: &mut Findings<'_>) -> bool {
             too_many(&part, span(), fields, MOST_MAPPED, "fields of two objects");
             let identifiers = given.identifiers.as_ref().map_or(0, Vec::len);
             too_many(&part, span(), identifiers, MOST_RULES, "identifiers of an object");
+            let grouped = given.groups.iter().flatten().map(|group| group.get_ref().len().max(1)).sum();
+            too_many(&part, span(), grouped, MOST_RULES, "fields in groups");
             for filter in [&given.filter_left, &given.filter_right] {
                 let conditions = filter.as_ref().map_or(0, Vec::len);
                 too_many(&part, span(), conditions, MOST_RULES, "conditions of a filter");

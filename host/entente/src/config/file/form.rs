@@ -153,6 +153,8 @@ pub(crate) struct MappingEntry {
     pub(crate) right: Option<Spanned<String>>,
     pub(crate) identifiers: Option<Vec<Spanned<String>>>,
     pub(crate) identify_by: Option<IdentifyBy>,
+    /// Fields that are one fact, by the names on the left.
+    pub(crate) groups: Option<Vec<Spanned<Vec<Spanned<String>>>>>,
     pub(crate) create: Option<Spanned<CreateWord>>,
     pub(crate) deletes: Option<DeletePolicy>,
     #[serde(default)]

@@ -42,6 +42,9 @@ pub(crate) fn number(session: Session<'_>, definition: &mut SyncDefinition) -> R
         }
         mapping.identifiers =
             mapping.identifiers.iter().filter_map(|place| slots.get(place.index()).copied()).collect();
+        for group in &mut mapping.groups {
+            *group = group.iter().filter_map(|place| slots.get(place.index()).copied()).collect();
+        }
         for (field, slot) in mapping.fields.iter_mut().zip(slots) {
             field.slot = slot;
         }

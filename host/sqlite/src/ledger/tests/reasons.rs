@@ -34,6 +34,7 @@ fn every() -> Vec<Reason> {
         Reason::DeletedAndEdited { deleted: record("1"), edited: record("2") },
         Reason::Schema { side, object: object.clone() },
         Reason::OutsideFilter { side },
+        Reason::LeftOut { side },
         Reason::WouldBeOutsideFilter { side },
         Reason::NothingFlows { side },
         Reason::NoRecord,

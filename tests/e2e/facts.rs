@@ -96,3 +96,30 @@ fn groups_that_cannot_be_are_told_with_their_place() {
     with(r#"[["city", "region"], ["address", "city"]]"#).fails(1, &["'city' is in a group already"]);
     with(r#"[["city", "city"]]"#).fails(1, &["'city' is in a group already"]);
 }
+
+#[test]
+fn one_of_two_twins_is_left_out_as_the_program_says() {
+    let world = World::new();
+    let row = "Ada,Byron,ada@x.example,,1 Road,Leeds,,,2020-02-01T00:00:00Z\n";
+    world.import(&format!("{HEADER}{row}")).well();
+    let twin =
+        world.run(&["record", "set", "contact", "first_name=Ada", "email=ada@x.example", "--json"]).well();
+    let name = format!("contact:{}", twin.json()["id"].as_str().unwrap());
+    let command = format!("link exclude {name} --sync HelloWorld");
+    world.sync(&[]).exits(3).says(&[&command]);
+    world.run(&["link", "exclude", &name, "--dry-run"]).well().says(&["would be left out of HelloWorld"]);
+    let done = world.run(&command.split(' ').collect::<Vec<_>>()).well();
+    done.says(&["is left out of HelloWorld", &format!("link include {name} --sync HelloWorld")]);
+    world.run(&["link", "exclude", &name]).fails(1, &["is so in HelloWorld already"]);
+    world.sync(&["--full"]).exits(0);
+    world.run(&["status", "--check"]).exits(0);
+    world.run(&["record", "show", &name]).well().says(&["left out by hand"]);
+    // Another address, and it takes part.
+    world.run(&["record", "set", &name, "email=ada2@x.example", "last_name=Byron"]).well();
+    world.sync(&[]).exits(0);
+    assert_eq!(world.crm.find(hello_crm::Object::Person, "email", &json!("ada2@x.example")), []);
+    world.run(&["link", "include", &name]).well().says(&["takes part in HelloWorld again"]);
+    world.sync(&[]).exits(0);
+    assert_eq!(world.person("ada2@x.example").fields["last_name"], json!("Byron"));
+    world.is_quiet();
+}

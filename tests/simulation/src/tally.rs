@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 pub const NOT_DRAWN: &[&str] = &[
     "changes of mapping, policy and filter between runs, schema drift",
     "remote systems that change account, and rebind: tests/engine/account.rs is what there is; one that gives its ids again without saying so cannot be told from one whose records were edited, and the brake on identifiers is what there is",
-    "fields that are create-only, required on update, write-only or refused alone, choices that are reported only: tests/engine is what there is",
+    "fields that are create-only, required on update, write-only, refused alone or refused by name, choices that are reported only: tests/engine is what there is",
     "edits between report and order at a remote system that neither refuses a stale write nor can be read by id",
     "host clocks that step during a run or while a lease is left over; clocks that are off where windows follow change times",
     "remote systems that are both trusted for good in a fan-out",
     "records that cannot be read: tests/engine/troubles.rs is what there is",
     "remote systems that are restored from a backup: what finds them out (the probe of a run's first order, the brake on identifiers) is tested in tests/engine",
     "search indexes that lag longer than the remote system says, or without a word of it: records are doubled then",
-    "plugins that break the interface (answers exchanged, two creates with one id, a ticket that nobody can tell of, an older copy of a record in one report), and links by hand: tests/engine/link.rs, open_creates.rs, stopped.rs and reading.rs are what there is",
+    "plugins that break the interface (answers exchanged, two creates with one id, a ticket that nobody can tell of, an older copy of a record in one report), links by hand and records that are left out by hand: tests/engine/link.rs, open_creates.rs, stopped.rs and reading.rs are what there is",
 ];
 
 /// Every fault that may happen, so that one that never did is counted with nothing.

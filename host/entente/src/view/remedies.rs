@@ -47,7 +47,8 @@ pub(super) fn of_pair(
         }
         (Status::Failed | Status::Held, Some(Reason::DuplicateOf { record, .. })) => {
             let with = record.as_ref().and_then(link_with);
-            let leave_out = record().map(|record| Remedy::LeaveOut { sync: sync(), record });
+            let own = records.first().map(RecordName::to_data);
+            let leave_out = own.map(|record| Remedy::LeaveOut { sync: sync(), record });
             with.into_iter().chain(change()).chain(leave_out).chain(delete(None)).collect()
         }
         (Status::Held, Some(Reason::Merged { into, .. })) => delete(Some(into.side)).into_iter().collect(),

@@ -14,6 +14,7 @@ mod files;
 mod grants;
 mod histories;
 mod hostile;
+mod imports;
 mod inspect;
 mod json;
 mod judge;

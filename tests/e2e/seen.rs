@@ -310,6 +310,9 @@ fn an_erased_person_is_in_no_file_of_the_home() {
         json!({ "city": "Karlshamn", "phone": "+46 70 555 01 98" }),
     );
     world.sync(&[]).well();
+    // What an import has replaced stands nowhere else any more.
+    let replaced = "E-mail,City,Changed\nquirina@zwolle.example,Nättraby,2020-03-02T00:00:00Z\n";
+    world.import(replaced).well();
     let at = "2020-04-01T00:00:00Z";
     world.import(&format!("E-mail,City,Changed\nquirina@zwolle.example,Olofström,{at}\n")).well();
     world.edit_person(at, &person, json!({ "city": "Sölvesborg" }));
@@ -321,6 +324,7 @@ fn an_erased_person_is_in_no_file_of_the_home() {
         "quirina%40zwolle.example",
         "Ronneby",
         "Karlshamn",
+        "Nättraby",
         "Olofström",
         "Sölvesborg",
         "555 01 99",

@@ -47,14 +47,14 @@ name = true
 score = true
 "#;
 
-/// A home that knows what a hostile plugin and a hostile file have said: two runs, the second a dry one.
+/// A home that knows what a hostile plugin and a hostile file have said: an import and a run of the sync.
 pub(crate) fn home() -> Home {
     let home = Home::new();
     home.run(&["plugin", "install", &text(guests::hostile_path()), "--name", "hostile"]).well();
     home.run(&["apply", &home.file("entente.toml", CONFIGURATION)]).well();
     let said = hostile();
     let csv = format!("name,score,\"{said}\"\n\"ours {said}\",2,x\n\"{said}\",\"{said}\",y\n");
-    let file = home.file("things.csv", csv);
+    let file = home.file(&format!("things{said}.csv"), csv);
     assert_eq!(home.run(&["record", "import", "thing", &file, "--no-create-references"]).code, 3);
     home.run(&["integration", "set", "evil", "--set", "attack=forged", "--set", &format!("said={said}")])
         .well();
@@ -89,9 +89,9 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
         ("status", words(&[&[], &["evil"], &["evil", "--differing"], &["evil", "--json"], &["--check"]])),
         ("retry", words(&[&["--list"], &["evil", "--list"]])),
         ("run list", words(&[&[], &["--json"]])),
-        ("run show", words(&[&["1"], &["1", "--log"], &["2"], &["1", "--json"]])),
-        ("run apply", words(&[&["2"]])),
-        ("run undo", words(&[&["1", "--dry-run"], &["1"]])),
+        ("run show", words(&[&["1"], &["2"], &["2", "--log"], &["3"], &["1", "--json"], &["2", "--json"]])),
+        ("run apply", words(&[&["3"]])),
+        ("run undo", words(&[&["2", "--dry-run"], &["2"], &["1", "--dry-run"]])),
         ("record list", words(&[&["thing"], &["thing", "--json"]])),
         ("record show", words(&[&["thing:1"], &["thing:1", "--json"], &["evil/thing:1"]])),
         ("record history", words(&[&["thing:1"], &["thing:1", "--json"], &["evil/thing:1"]])),
@@ -105,6 +105,10 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
                 &["thing", &csv, "--key", "id"],
                 &["thing", &bad],
                 &["thing", &bad, "--json"],
+                &["thing", &csv, "--dry-run"],
+                &["--undo", "1", "--dry-run"],
+                &["--undo", "1", "--yes"],
+                &["--undo", "1", "--dry-run", "--json"],
             ]),
         ),
         ("record delete", words(&[&["thing:1", "thing:2", "--dry-run"], &["thing:1"]])),

@@ -4,7 +4,7 @@ use super::output::{cell, table, width};
 use super::paging::more;
 use entente::RecordName;
 use entente::view::reason::called;
-use entente::view::{ChangeTotal, ChangeView, ChangedFieldView, Page};
+use entente::view::{ChangeTotal, ChangeView, ChangedFieldView, Page, ReasonView};
 use entente_core::{Foreign, Value};
 use entente_sync::ChangeStatus;
 use std::collections::BTreeMap;
@@ -54,13 +54,15 @@ fn why_left(change: &ChangeView) -> String {
 
 /// How a change stands, where it is not simply planned or done.
 fn standing(change: &ChangeView) -> Option<String> {
+    // What a later run did with a plan, and what became of a record since, says all.
+    let known = |reason: &&ReasonView| ["executed-by", "deleted-since"].contains(&reason.code);
+    let left = change.status == ChangeStatus::Withheld.word();
+    if let Some(reason) = change.reason.as_ref().filter(known).filter(|_| !left) {
+        return Some(reason.reason.clone());
+    }
     let plain = [ChangeStatus::Done, ChangeStatus::Planned, ChangeStatus::Rehearsed];
     if plain.iter().any(|status| change.status == status.word()) {
         return None;
-    }
-    // What a later run did with a plan says all.
-    if let Some(reason) = change.reason.as_ref().filter(|reason| reason.code == "executed-by") {
-        return Some(reason.reason.clone());
     }
     let why = change.reason.as_ref().map(|reason| format!(": {}", reason.reason));
     Some(format!("{}{}", change.status, why.unwrap_or_default()))
@@ -95,8 +97,8 @@ fn fields_within(change: &ChangeView, width: Option<usize>) -> Vec<String> {
             _ => after(field),
         };
         let mut line = format!("    {name:longest$}  {value}");
-        // Everything of a new record is new, and nothing of one that is deleted stays.
-        if change.action == "update" {
+        // Everything of a new record is new, and nothing of one that is deleted stays; all of an import is from its file.
+        if change.action == "update" && field.reason.code != "imported" {
             let why = cell(&field.reason.reason, 300);
             let fits = width.is_none_or(|width| line.chars().count() + why.chars().count() + 4 <= width);
             line.push_str(&if fits { format!("  ({why})") } else { format!("\n        {why}") });
@@ -204,7 +206,6 @@ pub(super) fn totals(totals: &[ChangeTotal], planned: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use entente::view::ReasonView;
 
     fn field(name: &str, before: Option<&str>, after: &str, why: &str) -> ChangedFieldView {
         ChangedFieldView {

@@ -65,6 +65,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "entente record import contact people.csv --dry-run",
             "entente record import contact people.csv --key email",
+            "entente record import --undo 7 --dry-run        # what an import made and changed, by the number of its run",
         ],
     ),
     (

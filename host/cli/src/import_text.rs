@@ -1,19 +1,24 @@
 //! What an import tells people, with the options that help.
 
+use super::changes::changes_text;
+use super::import_undo::first_of;
+use super::remedy;
+use entente::view::{ChangeView, ImportView, Page};
 use entente_sqlite::{BadCode, CsvError, ImportNote, ImportReport, Weighing};
+use entente_sync::Remedy;
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// How many refused rows and unread columns are shown to people; --json has more.
 const SHOWN: usize = 20;
 
-pub(super) fn import_text(
-    report: &ImportReport,
-    file: &Path,
-    refused: Option<&Path>,
-    dry_run: bool,
-) -> String {
-    let mut text = format!(
+pub(super) fn import_text(view: &ImportView, file: &Path, refused: Option<&Path>) -> String {
+    let (report, dry_run) = (&view.report, view.changes.is_some());
+    let mut text = match view.changes.as_deref().filter(|changes| !changes.is_empty()) {
+        Some(changes) => format!("{}\n", would_be_text(changes, report)),
+        None => String::new(),
+    };
+    text.push_str(&format!(
         "{}: {} rows, {} created, {} updated, {} unchanged, {} refused{}",
         file.display(),
         report.rows,
@@ -22,7 +27,7 @@ pub(super) fn import_text(
         report.unchanged,
         report.failed,
         if dry_run { "; dry run, nothing was written" } else { "" }
-    );
+    ));
     if let Some(layout) = report.layout {
         text.push_str(&format!("\nthe columns are those of {layout}"));
     }
@@ -62,7 +67,26 @@ pub(super) fn import_text(
         text.push_str(&format!("\nnote: {note}{}", note_option(note)));
     }
     text.push_str(&refused_text(report, refused));
+    match report.run {
+        Some(run) => {
+            let put_back = remedy::command(&Remedy::UndoRun { run, deletes: 0 });
+            text.push_str(&format!("\nrun {run}; put back what it has changed: {put_back}"));
+        }
+        None => text.push_str(&format!(
+            "\nPlan: {} to create, {} to change",
+            report.created + report.references_created,
+            report.updated
+        )),
+    }
     text
+}
+
+/// What a dry run would do, record by record.
+fn would_be_text(changes: &[ChangeView], report: &ImportReport) -> String {
+    let page = Page { rows: changes.to_vec(), next: None, total: None };
+    let all = report.created + report.references_created + report.updated;
+    let more = first_of(changes.len(), all, "changes").map(|more| format!("\n{more}"));
+    format!("{}{}", changes_text(&page), more.unwrap_or_default())
 }
 
 /// The refused rows, or those of them that are shown, and what helps.

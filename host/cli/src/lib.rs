@@ -13,6 +13,7 @@ mod examples;
 pub mod fuzzing;
 mod grid;
 mod import_text;
+mod import_undo;
 mod init;
 mod integration;
 mod integration_calls;

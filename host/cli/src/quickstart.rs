@@ -6,7 +6,7 @@ use super::output::{Done, Usage};
 use super::{Context, key_variable, plugin, record_import, remedy, report, sync};
 use crate::toolchain::{BuildOptions, clean};
 use anyhow::Context as _;
-use entente::view::{ChangeQuery, NoticeView};
+use entente::view::{ChangeQuery, ImportView, NoticeView};
 use entente::{NewIntegration, SecretText, Tenant};
 use entente_core::Value;
 use entente_plugin::Compiler;
@@ -116,7 +116,7 @@ async fn import_samples(tenant: &Tenant, source: &Path, context: &Context) -> an
         let mut options = ImportOptions::new(object);
         options.key = entente_sqlite::ImportKey::None;
         let report = record_import::import(tenant, &source.join(file), &options, context).await?;
-        print_line(&import_text(&report, Path::new(file), None, false));
+        print_line(&import_text(&ImportView::of(report), Path::new(file), None));
     }
     Ok(())
 }

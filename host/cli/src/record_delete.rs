@@ -156,7 +156,7 @@ fn erasure_text(erased: &ErasureView) -> String {
 }
 
 /// Has a person at a terminal say yes. Where there is none, `unasked` says what helps.
-fn confirmed(question: &str, unasked: &str) -> anyhow::Result<bool> {
+pub(super) fn confirmed(question: &str, unasked: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Err(Usage(format!("{unasked}; there is no terminal to ask at, and nothing was done")).into());
     }

@@ -1,11 +1,14 @@
 //! `entente record import`: a file into the hub.
 
 use super::import_text::{error_option, import_text};
-use super::output::{Done, Usage};
-use super::{Context, dates, progress};
+use super::import_undo::{self, UndoImport};
+use super::output::{Done, Output, Usage};
+use super::run::run_number;
+use super::{Context, dates, paging, progress};
 use crate::whole_file::WholeFile;
 use anyhow::Context as _;
 use entente::Tenant;
+use entente::view::ImportView;
 use entente_core::Timestamp;
 use entente_plugin::open_file;
 use entente_sqlite::{
@@ -19,12 +22,23 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 pub(super) struct ImportArgs {
     /// The object that the rows are records of, such as contact
-    object: String,
+    #[arg(required_unless_present = "undo")]
+    object: Option<String>,
     /// The file, CSV or vCards; - for standard input, also of another program
-    file: PathBuf,
-    /// Write nothing, tell what would happen
+    #[arg(required_unless_present = "undo")]
+    file: Option<PathBuf>,
+    /// Write nothing, show what would be made and changed, field by field
     #[arg(long)]
     dry_run: bool,
+    /// How many records to show of a dry run or an undo [default: 50]
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<usize>,
+    /// Put back what an import has changed, by the number of its run, where nobody has changed it since; the rest is listed
+    #[arg(long, value_name = "RUN", value_parser = run_number, conflicts_with_all = ["object", "file", "refused"])]
+    undo: Option<i64>,
+    /// Undo: delete the records that the import has made without asking
+    #[arg(long, requires = "undo", conflicts_with = "dry_run")]
+    yes: bool,
     /// Write all refused rows into this file, each after its reason; mend them there, and import it in the same way
     #[arg(long, value_name = "FILE")]
     refused: Option<PathBuf>,
@@ -155,21 +169,32 @@ pub(super) async fn import_command(
     tenant: &Tenant,
     context: &Context,
 ) -> anyhow::Result<Done> {
-    let options = options(&args)?;
+    if let Some(run) = args.undo {
+        let ImportArgs { yes, dry_run, limit, .. } = args;
+        return import_undo::undo(&UndoImport { run, delete: None, yes, dry_run, limit }, tenant, context)
+            .await;
+    }
+    let (Some(object), Some(file)) = (&args.object, &args.file) else {
+        return Err(Usage("say which object the rows are records of, and the file".to_owned()).into());
+    };
+    let mut options = options(&args, object)?;
+    // All that would be done would not fit into memory.
+    options.told = paging::limit(args.limit, Output { json: false, ..context.output });
     let report = match &args.refused {
-        None => import(tenant, &args.file, &options, context).await?,
-        Some(refused) => import_refusing(tenant, &args.file, refused, &options, context).await?,
+        None => import(tenant, file, &options, context).await?,
+        Some(refused) => import_refusing(tenant, file, refused, &options, context).await?,
     };
     let failed = report.failed > 0;
     let refused = args.refused.as_deref();
-    context.output.show(&report, |report| import_text(report, &args.file, refused, args.dry_run))?;
+    let view = ImportView::of(report);
+    context.output.show(&view, |view| import_text(view, file, refused))?;
     Ok(if failed { Done::WithProblems } else { Done::Well })
 }
 
 /// What the library is told.
-fn options(args: &ImportArgs) -> anyhow::Result<ImportOptions> {
+fn options(args: &ImportArgs, object: &str) -> anyhow::Result<ImportOptions> {
     let ImportArgs { reading, records, cells, times, .. } = args;
-    let mut options = ImportOptions::new(&args.object);
+    let mut options = ImportOptions::new(object);
     options.delimiter = reading.delimiter;
     options.encoding.clone_from(&reading.encoding);
     options.skip_lines = reading.skip_lines;
@@ -282,7 +307,10 @@ async fn import_into(
     };
     let bar = progress::bytes(context.output.shows_progress(), size, "importing");
     let mut advance = |bytes, _| bar.set_position(bytes);
-    let report = import_with_refused(tenant.hub(), reader, options, refused, &mut advance).await;
+    let name = file.file_name().filter(|_| file != Path::new("-"));
+    let name = name.map_or_else(|| "standard input".to_owned(), |name| name.to_string_lossy().into_owned());
+    let options = ImportOptions { file: name, ..options.clone() };
+    let report = import_with_refused(tenant.hub(), reader, &options, refused, &mut advance).await;
     bar.finish_and_clear();
     let report = report.map_err(|error| match error_option(&error) {
         Some(option) => anyhow::anyhow!("{error}: {option}"),

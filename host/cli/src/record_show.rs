@@ -4,7 +4,9 @@ use super::changes::{fields, head};
 use super::output::{Output, cell, table};
 use super::paging::go_on;
 use super::remedy;
-use entente::view::{HistoryView, KnownRecordView, PairView, RecordDetail, RecordHistory, UnsettledView};
+use entente::view::{
+    HistoryView, KnownRecordView, PairView, RecordDetail, RecordHistory, UnsettledView, by_whom, import_name,
+};
 use entente::{RecordName, Tenant};
 use entente_core::Timestamp;
 use entente_sqlite::Origin;
@@ -57,7 +59,11 @@ fn record_table(detail: &RecordDetail) -> String {
         let back = back.map(|back| format!("put back by run {}, as before run {}", back.run, back.undoes));
         let from = match &field.origin {
             Some(Origin::Operator) => "set by hand".to_owned(),
-            Some(Origin::Import) => "import".to_owned(),
+            Some(Origin::Import { run: None, .. }) => "import".to_owned(),
+            Some(Origin::Import { run: Some(run), file: None }) => format!("import, run {run}"),
+            Some(Origin::Import { run: Some(run), file: Some(file) }) => {
+                format!("{}, run {run}", import_name(file))
+            }
             Some(Origin::Sync { name, run }) => format!("{name}, run {run}"),
             None => String::new(),
         };
@@ -77,9 +83,10 @@ fn record_table(detail: &RecordDetail) -> String {
 pub(super) fn history_text(history: &RecordHistory) -> String {
     let mut told: Vec<(Option<Timestamp>, String)> = Vec::new();
     for edit in &history.edits {
-        let who = match edit.origin {
-            Origin::Import => "an import set",
-            _ => "set by hand:",
+        let who = match &edit.origin {
+            Origin::Import { run: None, .. } => "an import set".to_owned(),
+            Origin::Import { .. } => format!("set {}:", by_whom(&edit.origin)),
+            _ => "set by hand:".to_owned(),
         };
         let at = edit.at.map_or_else(|| "at a time that is not known".to_owned(), |at| at.to_string());
         let value = cell(&edit.value.to_string(), 200);
@@ -93,7 +100,8 @@ pub(super) fn history_text(history: &RecordHistory) -> String {
     if let Some(deleted) = &history.deleted {
         let by = match &deleted.origin {
             Origin::Operator => "deleted by hand".to_owned(),
-            Origin::Import => "deleted by an import".to_owned(),
+            // Imports delete nothing, but their undo does.
+            Origin::Import { .. } => "deleted by the undo of an import".to_owned(),
             Origin::Sync { name, .. } => format!("deleted by {name}"),
         };
         told.push((Some(deleted.at), format!("{}  {by}", deleted.at)));

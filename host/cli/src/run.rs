@@ -8,7 +8,7 @@ use super::remedy;
 use super::report::{counts_table, notices_text};
 use super::{Context, run_again, stream};
 use entente::Tenant;
-use entente::view::{ChangeQuery, Cursor, Page, PageRequest, RunDetail, RunView};
+use entente::view::{ChangeQuery, Cursor, Page, PageRequest, RunDetail, RunView, import_name};
 use entente_core::Timestamp;
 use entente_sync::{Remedy, Run, RunKind};
 
@@ -110,11 +110,12 @@ fn list_table(page: &Page<RunView>, moment: impl Fn(Timestamp) -> String) -> Str
         table(["run", "sync", "started", "seconds", "status", "written", "held, failed, conflicts", ""]);
     for run in &page.rows {
         let seconds = run.ended.map(|ended| format!("{:.1}", ended.since(run.started) as f64 / 1e6));
-        let what = match run.options.kind {
+        let what = match &run.options.kind {
             RunKind::Plan { .. } => "dry run".to_owned(),
             RunKind::Apply { plan, .. } => format!("plan of run {plan}"),
             RunKind::Undo { run, .. } => format!("undoes run {run}"),
             RunKind::PlanUndo { run } => format!("dry run of the undo of run {run}"),
+            RunKind::Import(imported) => import_name(&imported.file),
             RunKind::Sync { .. } => {
                 let notices = run.notices.iter().map(|notice| notice.text.as_str());
                 notices.collect::<Vec<_>>().join("; ")
@@ -128,15 +129,35 @@ fn list_table(page: &Page<RunView>, moment: impl Fn(Timestamp) -> String) -> Str
             run.status.word().to_owned(),
             run.written.to_string(),
             run.problems.to_string(),
-            cell(run.error.as_ref().unwrap_or(&what), 80),
+            cell(&outcome(run, what), 80),
         ]);
     }
     format!("{rows}{}", go_on(page))
 }
 
+/// What a run was, and why it did not come to its end. Nothing else says what an import was.
+fn outcome(run: &RunView, what: String) -> String {
+    match &run.error {
+        Some(error) if run.options.imports().is_some() => format!("{what}: {error}"),
+        Some(error) => error.clone(),
+        None => what,
+    }
+}
+
+/// Of what a run is: a sync, an import or the undo of one.
+fn of_what(run: &RunView) -> String {
+    match &run.options.kind {
+        RunKind::Import(imported) => format!(", {} into {}", import_name(&imported.file), imported.object),
+        RunKind::Undo { run: undoes, .. } if run.sync.is_empty() => {
+            format!(", undo of the import of run {undoes}")
+        }
+        _ => format!(" of {}", run.sync),
+    }
+}
+
 fn detail_text(detail: &RunDetail, log: bool) -> String {
     let run = &detail.run;
-    let head = format!("run {} of {}, {}, {}", run.run, run.sync, run.status.word(), run.started);
+    let head = format!("run {}{}, {}, {}", run.run, of_what(run), run.status.word(), run.started);
     let counts = format!("{}{}", counts_table(run), notices_text(run));
     let error = run.error.as_ref().map(|error| format!("\n{error}{}", remedy::lines(&run.remedies)));
     let error = error.unwrap_or_default();
@@ -156,6 +177,11 @@ fn detail_text(detail: &RunDetail, log: bool) -> String {
                 changes_text(changes),
                 go_on(changes)
             )
+        }
+        None if run.sync.is_empty() && run.options.undoes().is_some() => {
+            let import = run.options.undoes().unwrap_or_default();
+            let show = remedy::command(&Remedy::ShowRun { run: import });
+            format!("{head}\n{counts}{error}\nwhat the import had changed: {show}")
         }
         None if detail.changes_by_status.is_empty() => {
             format!("{head}\n{counts}{error}\nit wrote nothing{lines}")

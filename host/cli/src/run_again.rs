@@ -1,7 +1,8 @@
 //! `entente run apply` and `entente run undo`: runs that follow from an earlier one.
 
 use super::Context;
-use super::output::Done;
+use super::import_undo::{self, UndoImport};
+use super::output::{Done, Usage};
 use super::report::{done, show};
 use super::run::run_number;
 use super::sync::run_once;
@@ -32,8 +33,11 @@ pub(super) struct UndoArgs {
     /// Delete the records that the run has made, by naming how many they are; unless the number is right, nothing is undone
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     delete: u64,
-    /// Show what would be put back and what would be left, with the reasons, and write nothing
+    /// Of an import: delete the records that it has made without asking
     #[arg(long, conflicts_with = "delete")]
+    yes: bool,
+    /// Show what would be put back and what would be left, with the reasons, and write nothing
+    #[arg(long, conflicts_with_all = ["delete", "yes"])]
     dry_run: bool,
     /// Wait for a run that is under way
     #[arg(long)]
@@ -53,6 +57,16 @@ pub(super) async fn apply(args: ApplyArgs, context: &Context) -> anyhow::Result<
 /// Puts back what a run has changed, or shows what that would be.
 pub(super) async fn undo(args: UndoArgs, context: &Context) -> anyhow::Result<Done> {
     let tenant = context.tenant()?;
+    if tenant.find_run(args.run).await?.options.imports().is_some() {
+        let UndoArgs { run, delete, yes, dry_run, limit, .. } = args;
+        let delete = Some(delete).filter(|delete| *delete > 0);
+        return import_undo::undo(&UndoImport { run, delete, yes, dry_run, limit }, &tenant, context).await;
+    }
+    if args.yes {
+        let why =
+            "--yes is for imports; of the run of a sync, --delete COUNT names how many records are deleted";
+        return Err(Usage(why.to_owned()).into());
+    }
     let (sync, options) = if args.dry_run {
         tenant.to_plan_undo(args.run).await?
     } else {

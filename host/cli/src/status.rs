@@ -131,7 +131,8 @@ fn ended(run: &RunView, moment: impl Fn(Timestamp) -> String) -> String {
         RunKind::Apply { plan, .. } => format!(", of the plan of run {plan}"),
         RunKind::Undo { run, .. } => format!(", to undo run {run}"),
         RunKind::PlanUndo { run } => format!(", a dry run of the undo of run {run}"),
-        RunKind::Sync { .. } => String::new(),
+        // An import is a run of no sync.
+        RunKind::Sync { .. } | RunKind::Import(_) => String::new(),
     };
     let how = match run.status {
         RunStatus::Running => "is under way".to_owned(),

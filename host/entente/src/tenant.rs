@@ -32,6 +32,7 @@ mod connections;
 mod egress;
 mod erase;
 mod export;
+mod imports;
 mod integrations;
 mod limits;
 mod link;

@@ -15,10 +15,12 @@ mod stored;
 pub use erase::{ERASED, EraseError, Erased, Erasure, Mentions, PairPlace, erase, pair_places};
 pub use hub::{
     BadCell, BadCells, BadCode, CardVersion, CellError, CsvError, DateOrder, Definer, Empty, ExportOptions,
-    Exported, FieldDefinition, Hub, HubError, ImportKey, ImportNote, ImportOptions, ImportReport, LeftOut,
-    List, ListQuery, MOST_CHOICES, MOST_FIELDS, MOST_FIELDS_OF_ALL, MOST_OBJECTS, ObjectDefinition, Only,
-    Origin, ParseError, ParseOptions, REFUSED_COLUMN, RecordField, RecordView, Refusal, RefusalCount,
-    UnusedColumn, Weighing, export_cards, export_csv, import_csv, import_with_refused, parse_value,
+    Exported, FieldChange, FieldDefinition, Hub, HubError, ImportFilter, ImportKey, ImportNote,
+    ImportOptions, ImportReport, ImportedPage, Left, LeftOut, List, ListQuery, MOST_CHOICES, MOST_FIELDS,
+    MOST_FIELDS_OF_ALL, MOST_OBJECTS, ObjectDefinition, Only, Origin, ParseError, ParseOptions,
+    REFUSED_COLUMN, RecordChange, RecordField, RecordView, Refusal, RefusalCount, UndoImportError,
+    UndoneImport, UnusedColumn, Weighing, export_cards, export_csv, import_csv, import_with_refused,
+    parse_value,
 };
 pub use ledger::{SqliteLedger, ensure_mapping, ensure_slots};
 pub use store::{Session, Store, StoreError, StoreFailure, StoreUnit};

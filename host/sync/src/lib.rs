@@ -100,7 +100,7 @@ pub use operator::{
     ChangeCount, ChangeFilter, ConflictCount, ConflictFilter, Counterpart, MappingRow, NotLinked,
     OpenConflict, OperatorLedger, PairCount, PairLine, SlotRow,
 };
-pub use options::{Reading, RunKind, RunOptions, Scope, Span, StandingTrust, Trust};
+pub use options::{Imported, Reading, RunKind, RunOptions, Scope, Span, StandingTrust, Trust};
 pub use order::{
     Action, Answer, Collection, Deed, Executed, Order, OrderedChange, Outcome, RefusedField, TicketState,
     Written,

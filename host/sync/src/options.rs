@@ -1,7 +1,7 @@
 //! Options of a run: its kind, its scope, and what may be combined with each.
 
 use super::number::{MappingId, PairId, RunId, Slot};
-use entente_core::{Side, Sides, Timestamp};
+use entente_core::{Foreign, Side, Sides, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]
 pub struct RunOptions {
-    /// Sync, plan, apply or undo.
+    /// Sync, plan, apply, undo or import.
     pub kind: RunKind,
     /// Withhold all writes to the right.
     pub disable_push: bool,
@@ -64,6 +64,17 @@ pub enum RunKind {
         /// The run that would be undone.
         run: RunId,
     },
+    /// Reads a file into the hub. Such a run belongs to no sync and no relation, and neither does its undo.
+    Import(Imported),
+}
+
+/// What an import reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// The object that its rows are records of.
+    pub object: String,
+    /// The name of the file, without its folder.
+    pub file: Foreign,
 }
 
 impl Default for RunKind {
@@ -205,13 +216,13 @@ impl RunOptions {
         RunKind::Plan { scope: scope.into() }.into()
     }
 
-    /// Which records it reads; `None` for an undo, which reads the history.
+    /// Which records it reads; `None` for an undo, which reads the history, and for an import.
     pub const fn scope(&self) -> Option<&Scope> {
         match &self.kind {
             RunKind::Sync { scope, .. } | RunKind::Plan { scope } | RunKind::Apply { scope, .. } => {
                 Some(scope)
             }
-            RunKind::Undo { .. } | RunKind::PlanUndo { .. } => None,
+            RunKind::Undo { .. } | RunKind::PlanUndo { .. } | RunKind::Import(_) => None,
         }
     }
 
@@ -266,6 +277,14 @@ impl RunOptions {
             _ => None,
         }
     }
+
+    /// What it imports.
+    pub const fn imports(&self) -> Option<&Imported> {
+        match &self.kind {
+            RunKind::Import(imported) => Some(imported),
+            _ => None,
+        }
+    }
 }
 
 /// Serialised form of the options: flat, as version 0.1 wrote it.
@@ -307,6 +326,8 @@ struct Stored {
     undo: Option<RunId>,
     #[serde(default)]
     deletes_agreed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    import: Option<Imported>,
 }
 
 impl From<Stored> for RunOptions {
@@ -324,6 +345,7 @@ impl From<Stored> for RunOptions {
                 .map_or(Scope::Whole { reading, trust: stored.trust }, Scope::Window)
         };
         let kind = match (stored.undo, stored.apply) {
+            _ if stored.import.is_some() => stored.import.map_or_else(RunKind::default, RunKind::Import),
             (Some(run), _) if stored.dry_run => RunKind::PlanUndo { run },
             (Some(run), _) => RunKind::Undo { run, deletes_agreed: stored.deletes_agreed },
             (None, Some(plan)) => RunKind::Apply { plan, scope },
@@ -369,6 +391,7 @@ impl From<RunOptions> for Stored {
             apply: asked.applies(),
             undo: asked.undoes(),
             deletes_agreed,
+            import: asked.imports().cloned(),
             options: asked.options,
             max_time: asked.max_time,
             wait: asked.wait,
@@ -400,7 +423,13 @@ mod tests {
             Scope::Window(Span::Between(at(1), at(2))),
             Scope::Ids(named),
         ];
-        let mut kinds = vec![RunKind::Undo { run: 7, deletes_agreed: 3 }, RunKind::PlanUndo { run: 7 }];
+        let imported =
+            Imported { object: "contact".to_owned(), file: Foreign::new("a\u{1b}.csv".to_owned()) };
+        let mut kinds = vec![
+            RunKind::Undo { run: 7, deletes_agreed: 3 },
+            RunKind::PlanUndo { run: 7 },
+            RunKind::Import(imported),
+        ];
         for scope in scopes {
             kinds.push(RunKind::Sync { scope: scope.clone(), until_settled: true });
             kinds.push(RunKind::Plan { scope: scope.clone() });

@@ -109,9 +109,9 @@ impl Counts {
 pub struct Run {
     /// Its number; 0 until the ledger assigns one.
     pub id: RunId,
-    /// Name of the sync.
+    /// Name of the sync; empty for an import and its undo.
     pub sync: String,
-    /// The set of pairs that it works on.
+    /// The set of pairs that it works on; empty for an import and its undo.
     pub relation: String,
     /// What it was asked to do.
     pub options: RunOptions,

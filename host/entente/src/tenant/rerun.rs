@@ -75,6 +75,32 @@ pub enum RerunError {
     /// The run is still under way.
     #[error("run {0} is still under way; wait for its end, or stop it with Ctrl-C where it runs")]
     Running(RunId),
+    /// The run is no import.
+    #[error("run {0} is no import")]
+    NotImport(RunId),
+    /// The run is an import, which is undone in the hub alone.
+    #[error("run {0} is an import, which has no sync")]
+    IsImport(RunId),
+    /// The run undid an import, which is not undone in turn.
+    #[error(
+        "run {run} undid the import of run {undoes}, and an undo of an import is not undone; import the file again"
+    )]
+    UndidImport {
+        /// The run.
+        run: RunId,
+        /// The run of the import.
+        undoes: RunId,
+    },
+    /// More records would be deleted than it was agreed to.
+    #[error(
+        "the undo of run {run} would delete {deletes} records, more than it was agreed to; nothing was changed"
+    )]
+    WouldDelete {
+        /// The run.
+        run: RunId,
+        /// How many.
+        deletes: u64,
+    },
     /// The run wrote nothing to undo.
     #[error("run {0} wrote nothing, so there is nothing to undo")]
     WroteNothing(RunId),
@@ -94,6 +120,12 @@ impl RerunError {
                 vec![Remedy::PlanSync { sync: sync.clone() }]
             }
             RerunError::Overtaken { newest, .. } => vec![Remedy::ApplyRun { run: *newest }],
+            RerunError::NotImport(run) => vec![Remedy::UndoRun { run: *run, deletes: 0 }],
+            RerunError::IsImport(run) => vec![Remedy::UndoRun { run: *run, deletes: 0 }],
+            RerunError::UndidImport { undoes, .. } => vec![Remedy::ShowRun { run: *undoes }],
+            RerunError::WouldDelete { run, deletes } => {
+                vec![Remedy::UndoRun { run: *run, deletes: *deletes }]
+            }
             RerunError::WasDry(_) | RerunError::Running(_) | RerunError::WroteNothing(_) => Vec::new(),
         }
     }
@@ -188,6 +220,12 @@ impl Tenant {
     /// The sync of a run that can be undone.
     async fn undoable(&self, run: RunId) -> Result<String, TenantError> {
         let earlier = self.find_run(run).await?;
+        if earlier.options.imports().is_some() {
+            return Err(RerunError::IsImport(run).into());
+        }
+        if let (true, Some(undoes)) = (earlier.relation.is_empty(), earlier.options.undoes()) {
+            return Err(RerunError::UndidImport { run, undoes }.into());
+        }
         if earlier.options.is_dry() {
             return Err(RerunError::WasDry(run).into());
         }

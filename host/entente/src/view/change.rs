@@ -117,7 +117,7 @@ impl FromStr for ChangeQuery {
     }
 }
 
-const fn action_word(deed: Deed) -> &'static str {
+pub(super) const fn action_word(deed: Deed) -> &'static str {
     match deed {
         Deed::Create => "create",
         Deed::Update => "update",
@@ -142,6 +142,9 @@ impl Tenant {
         query: &ChangeQuery,
         request: PageRequest,
     ) -> Result<Page<ChangeView>, TenantError> {
+        if run.options.imports().is_some() {
+            return self.list_imported(run, query, request).await;
+        }
         let filter = self.change_filter(run, query).await?;
         let counts = self.ledger().count_changes(run.id, &filter).await?;
         let total = counts.iter().map(|count| count.changes).sum();
@@ -171,6 +174,9 @@ impl Tenant {
         run: &Run,
         query: &ChangeQuery,
     ) -> Result<Vec<ChangeTotal>, TenantError> {
+        if run.options.imports().is_some() {
+            return self.total_imported(run, query).await;
+        }
         let exchanges = exchanges_of(self, run).await;
         let filter = self.change_filter(run, query).await?;
         let counts = self.ledger().count_changes(run.id, &filter).await?;

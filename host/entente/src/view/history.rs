@@ -153,7 +153,8 @@ impl Tenant {
         let found = self.hub().get(&record.object, &record.id).await?;
         let wanted = |name: &str| field.is_none_or(|field| field == name);
         let edits = found.fields.into_iter().filter(|known| wanted(&known.name)).filter_map(|known| {
-            let origin = known.origin.filter(|origin| matches!(origin, Origin::Operator | Origin::Import))?;
+            let origin =
+                known.origin.filter(|origin| matches!(origin, Origin::Operator | Origin::Import { .. }))?;
             Some(EditView {
                 field: known.name,
                 value: known.value,

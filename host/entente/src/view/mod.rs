@@ -18,6 +18,7 @@ mod error;
 mod fields;
 mod grant;
 mod history;
+mod import;
 mod integration;
 mod limit;
 mod notice;
@@ -45,6 +46,7 @@ pub use error::{ErrorCode, ErrorView};
 pub use fields::{FieldsView, ObjectFieldsView};
 pub use grant::{DifferenceView, GrantView, SecretPlaceView, UpgradeView};
 pub use history::{DeletedByView, EditView, HistoryView, RecordHistory};
+pub use import::{ImportView, UndoneImportView, by_whom, import_name};
 pub use integration::{
     AddedIntegrationView, AddedSyncView, ChangedIntegrationView, IntegrationView, MappingView,
     RemovedIntegrationView,

@@ -4,6 +4,7 @@ use super::change::{ChangeQuery, ChangeTotal, ChangeView};
 use super::page::{Cursor, Page, PageRequest};
 use super::reason::{CountedView, Names};
 use super::waiting::WaitingView;
+use crate::config::HUB;
 use crate::tenant::{LoggedLine, Tenant, TenantError};
 use entente_core::{Foreign, Side, Sides, Timestamp};
 use entente_sync::{
@@ -43,7 +44,7 @@ pub struct CountsView {
 pub struct RunView {
     /// Its number.
     pub run: RunId,
-    /// Its sync.
+    /// Its sync; empty for an import and its undo.
     pub sync: String,
     /// `running`, `done`, `failed` or `interrupted`.
     pub status: RunStatus,
@@ -59,7 +60,7 @@ pub struct RunView {
     pub ended: Option<Timestamp>,
     /// What it was asked.
     pub options: RunOptions,
-    /// The exchanges.
+    /// The exchanges; of an import and its undo the left one is the hub, and the right one empty.
     pub exchanges: Exchanges,
     /// Records that it wrote, on both sides: what `counts` has as created, updated and removed.
     pub written: u64,
@@ -138,7 +139,7 @@ impl RunView {
             notices: notices
                 .map(|notice| Message::new(names.notice(notice), notice.remedies(&run.sync, exchanges)))
                 .collect(),
-            counts: Side::BOTH.into_iter().map(of_side).collect(),
+            counts: Side::BOTH.into_iter().filter(|side| !exchanges[*side].is_empty()).map(of_side).collect(),
             reasons: counted(&reasons),
         }
     }
@@ -163,12 +164,15 @@ pub const fn made(options: &RunOptions) -> Option<ChangeStatus> {
     match options.kind {
         RunKind::Apply { .. } | RunKind::Undo { .. } => Some(ChangeStatus::Done),
         RunKind::PlanUndo { .. } => Some(ChangeStatus::Rehearsed),
-        RunKind::Sync { .. } | RunKind::Plan { .. } => None,
+        RunKind::Sync { .. } | RunKind::Plan { .. } | RunKind::Import(_) => None,
     }
 }
 
 /// The exchanges that a run joined, as far as its sync still tells.
 pub(super) async fn exchanges_of(tenant: &Tenant, run: &Run) -> Sides<String> {
+    if run.relation.is_empty() {
+        return Sides::new(HUB.to_owned(), String::new());
+    }
     match tenant.configuration().definition(&run.sync).await {
         Ok(definition) => definition.exchanges,
         Err(_) => Sides::new("left".to_owned(), "right".to_owned()),
@@ -211,7 +215,10 @@ impl Tenant {
     ) -> Result<RunDetail, TenantError> {
         let run = self.find_run(run).await?;
         let exchanges = exchanges_of(self, &run).await;
-        let log = self.logged(&run, &exchanges).await?;
+        let log = match run.relation.is_empty() {
+            true => Vec::new(),
+            false => self.logged(&run, &exchanges).await?,
+        };
         let changes = self.list_changes(&run, query, request).await?;
         Ok(RunDetail { log: Some(log), changes: Some(changes), ..self.run_detail(&run, query).await? })
     }
@@ -245,6 +252,11 @@ impl Tenant {
         let mut by_status: BTreeMap<&'static str, u64> = BTreeMap::new();
         for count in self.ledger().count_changes(run.id, &ChangeFilter::default()).await? {
             *by_status.entry(count.status.word()).or_default() += count.changes;
+        }
+        if run.options.imports().is_some() {
+            for total in self.total_imported(run, &ChangeQuery::default()).await? {
+                *by_status.entry(total.status).or_default() += total.changes;
+            }
         }
         Ok(RunDetail {
             run: RunView::of(run, &exchanges_of(self, run).await),

@@ -3,7 +3,7 @@
 use crate::host::Host;
 use crate::tenant::{Tenant, TenantError};
 use entente_core::Timestamp;
-use entente_sync::RunId;
+use entente_sync::{Run, RunId};
 use serde::Serialize;
 use std::fs;
 use std::path::Path;
@@ -98,7 +98,7 @@ impl Tenant {
             .into_iter()
             .map(|integration| integration.name)
             .collect();
-        let last_run = match self.ledger().runs(None, None, 1).await?.pop() {
+        let last_run = match self.last_of_a_sync().await? {
             Some(run) => {
                 let run = self.as_it_stands(run).await?;
                 Some(LastRun {
@@ -119,6 +119,21 @@ impl Tenant {
             bytes: size(&self.configuration().folder()),
             last_run,
         })
+    }
+}
+
+impl Tenant {
+    /// The newest run of any sync: an import is none.
+    async fn last_of_a_sync(&self) -> Result<Option<Run>, TenantError> {
+        let mut before = None;
+        loop {
+            let runs = self.ledger().runs(None, before, 50).await?;
+            let Some(last) = runs.last() else { return Ok(None) };
+            before = Some(last.id);
+            if let Some(run) = runs.into_iter().find(|run| !run.relation.is_empty()) {
+                return Ok(Some(run));
+            }
+        }
     }
 }
 

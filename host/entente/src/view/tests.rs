@@ -8,7 +8,7 @@ use crate::grants::{GrantRequest, IntegrationNotice, SecretPlace, decide_grant, 
 use crate::tenant::{Changed, Granted, RecordName, Tenant, Upgraded};
 use entente_core::{Basis, Side, Timestamp, Value, Why};
 use entente_plugin::{Capability, Compiler, Inspection, Manifest};
-use entente_sqlite::ListQuery;
+use entente_sqlite::{ImportOptions, ListQuery, import_csv};
 use entente_sync::{
     Action, Change, ChangeStatus, ChangedField, Conflict, Description, Exchange, Feature, Field, FieldReason,
     Lease, MappingId, Object, Pair, PairId, ProposedDirection, ProposedField, ProposedMapping, Reason,
@@ -476,9 +476,83 @@ async fn examples() -> Examples {
     examples.add("tenant limits --used", &tenant.list_used().await.unwrap());
     examples.add("tenant limits", &tenant.list_limits().await.unwrap()[..1].to_vec());
     examples.add("tenant list", &[TenantView::Well(tenant.overview().await.unwrap())]);
+    add_imports(&mut examples).await;
     add_integrations(&world, &mut examples).await;
     add_plugins(tenant, &mut examples).await;
     examples
+}
+
+/// An import that would be made, and one that is undone, of a tenant of its own: their runs have numbers.
+async fn add_imports(examples: &mut Examples) {
+    let World { tenant, _folder, .. } = world().await;
+    let import = async |file: &str, dry_run: bool| {
+        let options =
+            ImportOptions { dry_run, told: 10, file: "people.csv".into(), ..ImportOptions::new("contact") };
+        ImportView::of(import_csv(tenant.hub(), file.as_bytes(), &options, &mut |_, _| {}).await.unwrap())
+    };
+    import("email,city\nada@example.org,Umeå\n", false).await;
+    let more = "email,city,company\nada@example.org,Lund,Fjord AB\n";
+    examples.add("record import --dry-run", &import(more, true).await);
+    import(more, false).await;
+    tenant.hub().set("contact", "1", &[("company".to_owned(), Value::Null)]).await.unwrap();
+    let mut undone = tenant.undo_import(2, Some(1), 10).await.unwrap();
+    // The moment of the edit.
+    for reason in undone.left_out.rows.iter_mut().flat_map(|change| {
+        change.reason.iter_mut().chain(change.fields.iter_mut().map(|field| &mut field.reason))
+    }) {
+        reason.reason = "changed since by hand (2026-01-31T09:00:00Z)".to_owned();
+    }
+    examples.add("record import --undo", &undone);
+}
+
+#[tokio::test]
+async fn an_import_is_a_run_of_no_sync() {
+    let world = world().await;
+    let tenant = &world.tenant;
+    let options = ImportOptions { file: "a\u{1b}[2J.csv".to_owned(), ..ImportOptions::new("contact") };
+    let file = "email\nada@example.org\nbo@example.org\n";
+    let report = import_csv(tenant.hub(), file.as_bytes(), &options, &mut |_, _| {}).await.unwrap();
+    let run = report.run.unwrap();
+    assert_eq!(tenant.overview().await.unwrap().last_run, None);
+    assert_eq!(tenant.status(None).await.unwrap()[0].last_run, None);
+    let shown = tenant.show_run(run, &ChangeQuery::default(), PageRequest::first(1)).await.unwrap();
+    assert_eq!(
+        (shown.run.sync.as_str(), shown.run.exchanges.left.as_str(), shown.run.written),
+        ("", "hub", 2)
+    );
+    assert_eq!(shown.run.counts.keys().collect::<Vec<_>>(), ["hub"]);
+    let changes = shown.changes.unwrap();
+    assert_eq!((changes.total, changes.rows.len()), (Some(2), 1));
+    let next = PageRequest { after: changes.next, limit: 1 };
+    let rest = tenant.show_run(run, &ChangeQuery::default(), next).await.unwrap().changes.unwrap();
+    assert_eq!(
+        (rest.next, rest.rows[0].record.as_ref().unwrap().to_string()),
+        (None, "contact:2".to_owned())
+    );
+    assert_eq!(shown.changes_by_status, BTreeMap::from([("done", 2)]));
+    let failed = ChangeQuery { status: Some(ChangeStatus::Failed), ..ChangeQuery::default() };
+    assert_eq!(tenant.show_run(run, &failed, next).await.unwrap().changes.unwrap().total, Some(0));
+    let history = tenant.show_history(&"contact:1".parse().unwrap(), None, next).await.unwrap();
+    assert_eq!(by_whom(&history.edits[0].origin), format!("by the import of a\\u{{1b}}[2J.csv, run {run}"));
+
+    let said = |error: crate::TenantError| ErrorView::from(&error).error;
+    assert_eq!(
+        said(tenant.to_undo(run, 0).await.unwrap_err()),
+        format!("run {run} is an import, which has no sync")
+    );
+    assert_eq!(
+        said(tenant.to_apply(run).await.unwrap_err()),
+        format!("run {run} was no dry run, so what it planned is done")
+    );
+    let undo = tenant.undo_import(run, Some(2), 0).await.unwrap().run.unwrap();
+    let undid = "undid the import of run";
+    assert!(said(tenant.to_undo(undo, 0).await.unwrap_err()).contains(undid));
+    assert!(said(tenant.undo_import(undo, None, 0).await.unwrap_err()).contains(undid));
+    let of_sync = Run::new("HelloWorld", "HelloWorld", RunOptions::default(), at(1));
+    let of_sync = tenant.ledger().note_unbegun(of_sync).await.unwrap().id;
+    let none = format!("run {of_sync} is no import");
+    assert_eq!(said(tenant.undo_import(of_sync, None, 0).await.unwrap_err()), none);
+    assert_eq!(tenant.overview().await.unwrap().last_run.unwrap().run, of_sync);
 }
 
 /// What became of adding, changing and removing an integration, and of its grants.

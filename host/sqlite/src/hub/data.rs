@@ -17,8 +17,15 @@ pub(super) struct Stamp {
     pub(super) time: FieldTime,
     /// The number in `hub_source` of who wrote it.
     pub(super) source: i64,
-    /// The run of the sync; 0 for other sources.
+    /// The run of the sync or of the import; 0 for the operator, and for imports before these were runs.
     pub(super) run: i64,
+}
+
+impl Stamp {
+    /// Whether a run of a source has written it.
+    pub(super) fn is_of(&self, source: i64, run: i64) -> bool {
+        (self.source, self.run) == (source, run)
+    }
 }
 
 /// A stored field that was set at least once.

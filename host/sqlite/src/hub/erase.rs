@@ -3,6 +3,7 @@
 use super::Hub;
 use super::data::decode;
 use super::error::HubError;
+use super::imports;
 use super::records::{self, Batch, OPERATOR, Record};
 use super::schema::ObjectSchema;
 use super::search;
@@ -42,6 +43,7 @@ impl Hub {
             .optional()?;
         let Some(kept) = kept else { return Ok(None) };
         search::forget(connection, number)?;
+        found.values.extend(imports::forget(connection, object, number)?);
         if let (Some(data), Some(stamps)) = kept {
             let fields = decode(object, &data, &stamps)?;
             let record = Record { id: number, seq: 0, other_seq: 0, source: OPERATOR, changed: at, fields };

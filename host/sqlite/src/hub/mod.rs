@@ -22,6 +22,7 @@ mod erase;
 mod error;
 mod exchange;
 mod find;
+mod imports;
 mod list;
 mod orders;
 mod parse;
@@ -41,6 +42,9 @@ pub use csv::{
 };
 pub use define::{Definer, MOST_CHOICES, MOST_FIELDS, MOST_FIELDS_OF_ALL, MOST_OBJECTS};
 pub use error::{HubError, Refusal};
+pub use imports::{
+    FieldChange, ImportFilter, ImportedPage, Left, RecordChange, UndoImportError, UndoneImport,
+};
 pub use parse::{DateOrder, ParseError, ParseOptions, parse_value};
 pub use people::{List, ListQuery, Origin, RecordField, RecordView};
 pub use schema::{FieldDefinition, ObjectDefinition};

@@ -4,11 +4,12 @@ use super::Hub;
 use super::check::shown;
 use super::error::HubError;
 use super::find::matching;
+use super::imports;
 use super::orders::{admit, missing};
 use super::records::{self, Batch, COLUMNS, OPERATOR, Record, Write};
 use super::schema::{ObjectSchema, Schema};
 use super::search;
-use entente_core::{Timestamp, Value, query_words};
+use entente_core::{Foreign, Timestamp, Value, query_words};
 use entente_sync::FieldTime;
 use rusqlite::{Connection, params};
 use serde::Serialize;
@@ -25,7 +26,14 @@ pub enum Origin {
     /// The operator, through the record calls.
     Operator,
     /// A file import.
-    Import,
+    Import {
+        /// Its run; `None` for an import before these were runs, and for the undo of one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        run: Option<i64>,
+        /// The name of the file.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file: Option<Foreign>,
+    },
     /// A sync.
     Sync {
         /// Its name.
@@ -394,11 +402,20 @@ fn matches(object: &ObjectSchema, record: &Record, filter: &[(usize, &Value)]) -
 
 /// Origins by number, each loaded once.
 #[derive(Default)]
-pub(super) struct Sources(BTreeMap<i64, (String, String)>);
+pub(super) struct Sources {
+    sources: BTreeMap<i64, (String, String)>,
+    /// By the runs of imports.
+    files: BTreeMap<i64, Option<Foreign>>,
+}
 
 impl Sources {
-    fn origin(&mut self, connection: &Connection, source: i64, run: i64) -> Result<Origin, HubError> {
-        let (kind, name) = match self.0.entry(source) {
+    pub(super) fn origin(
+        &mut self,
+        connection: &Connection,
+        source: i64,
+        run: i64,
+    ) -> Result<Origin, HubError> {
+        let (kind, name) = match self.sources.entry(source) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let mut statement =
@@ -408,7 +425,14 @@ impl Sources {
         };
         Ok(match kind.as_str() {
             "sync" => Origin::Sync { name: name.clone(), run },
-            "import" => Origin::Import,
+            "import" if run == 0 => Origin::Import { run: None, file: None },
+            "import" => {
+                let file = match self.files.entry(run) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => place.insert(imports::file_of(connection, run)?),
+                };
+                Origin::Import { run: Some(run), file: file.clone() }
+            }
             _ => Origin::Operator,
         })
     }

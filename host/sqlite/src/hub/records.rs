@@ -153,6 +153,8 @@ pub(super) struct Batch<'c> {
     run: i64,
     seq: i64,
     record: i64,
+    /// The last id before this batch.
+    before: i64,
 }
 
 impl<'c> Batch<'c> {
@@ -166,7 +168,7 @@ impl<'c> Batch<'c> {
                 format!("{seq} changes and {record} records are no numbers that this program counts to");
             return Err(StoreError::Corrupt { what: "the counters of the hub".to_owned(), why }.into());
         }
-        Ok(Self { connection, source, run, seq, record })
+        Ok(Self { connection, source, run, seq, record, before: record })
     }
 
     pub(super) fn close(self) -> Result<(), HubError> {
@@ -174,6 +176,21 @@ impl<'c> Batch<'c> {
             .prepare_cached("UPDATE hub_counter SET seq = ?1, record = ?2")?
             .execute(params![self.seq, self.record])?;
         Ok(())
+    }
+
+    /// The number of its run.
+    pub(super) fn run(&self) -> i64 {
+        self.run
+    }
+
+    /// The first and the last id that it has given.
+    pub(super) fn made(&self) -> Option<(i64, i64)> {
+        (self.record > self.before).then_some((self.before + 1, self.record))
+    }
+
+    /// Whether it has made a record.
+    pub(super) fn has_made(&self, record: i64) -> bool {
+        record > self.before
     }
 
     fn stored(&self, value: Value, time: FieldTime) -> Stored {
@@ -249,21 +266,53 @@ impl<'c> Batch<'c> {
                 continue;
             }
             changed = true;
-            let before = definition.identifier.then(|| record.key(object, index)).flatten();
-            record.fields[index] = Some(self.stored(write.value, write.time));
-            let after = definition.identifier.then(|| record.key(object, index)).flatten();
-            if before != after {
-                if let Some(key) = before {
-                    self.remove_key(object.fields[index], &key, record.id)?;
-                }
-                if let Some(key) = after {
-                    self.add_key(object.fields[index], &key, record.id)?;
-                }
+            let stored = self.stored(write.value, write.time);
+            self.replace(object, record, index, Some(stored))?;
+        }
+        if changed {
+            self.store(object, record)?;
+        }
+        Ok(changed)
+    }
+
+    /// Gives fields the values back that they had, with their times and origins.
+    pub(super) fn put_back(
+        &mut self,
+        object: &ObjectSchema,
+        record: &mut Record,
+        former: Vec<(usize, Option<Stored>)>,
+    ) -> Result<(), HubError> {
+        for (field, stored) in former {
+            self.replace(object, record, field, stored)?;
+        }
+        self.store(object, record)
+    }
+
+    /// Sets a field of a record, and its key.
+    fn replace(
+        &self,
+        object: &ObjectSchema,
+        record: &mut Record,
+        index: usize,
+        stored: Option<Stored>,
+    ) -> Result<(), HubError> {
+        let identifier = object.definition.fields[index].identifier;
+        let before = identifier.then(|| record.key(object, index)).flatten();
+        record.fields[index] = stored;
+        let after = identifier.then(|| record.key(object, index)).flatten();
+        if before != after {
+            if let Some(key) = before {
+                self.remove_key(object.fields[index], &key, record.id)?;
+            }
+            if let Some(key) = after {
+                self.add_key(object.fields[index], &key, record.id)?;
             }
         }
-        if !changed {
-            return Ok(false);
-        }
+        Ok(())
+    }
+
+    /// Stores a changed record under the next change number.
+    fn store(&mut self, object: &ObjectSchema, record: &mut Record) -> Result<(), HubError> {
         if record.source != self.source {
             // `other_seq` is the last change by any source but the current one.
             record.other_seq = record.seq;
@@ -278,7 +327,7 @@ impl<'c> Batch<'c> {
                 "UPDATE hub_record SET seq = ?2, other_seq = ?3, source = ?4, changed = ?5, data = ?6, stamps = ?7 WHERE id = ?1",
             )?
             .execute(params![record.id, record.seq, record.other_seq, record.source, record.changed.micros(), data, stamps])?;
-        Ok(true)
+        Ok(())
     }
 
     /// Deletes a record and leaves its tombstone.

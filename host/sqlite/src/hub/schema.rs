@@ -260,6 +260,11 @@ impl Schema {
         self.objects.iter().find(|object| object.name() == name)
     }
 
+    /// The object of this number.
+    pub(super) fn numbered(&self, number: i64) -> Option<&Arc<ObjectSchema>> {
+        self.objects.iter().find(|object| object.number == number)
+    }
+
     pub(super) fn require(&self, name: &str) -> Result<&Arc<ObjectSchema>, HubError> {
         self.object(name).ok_or_else(|| HubError::UnknownObject {
             name: name.to_owned(),

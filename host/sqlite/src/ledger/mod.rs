@@ -17,7 +17,7 @@ mod operator;
 mod pairs;
 mod progress;
 mod query;
-mod runs;
+pub(crate) mod runs;
 mod save;
 mod unit;
 mod write_error;

@@ -18,7 +18,7 @@ pub(super) fn start(connection: &Connection, run: Run) -> Result<Run, StoreError
 }
 
 /// Assigns a run its number.
-pub(super) fn insert(connection: &Connection, mut run: Run) -> Result<Run, StoreError> {
+pub(crate) fn insert(connection: &Connection, mut run: Run) -> Result<Run, StoreError> {
     connection
         .prepare_cached(
             "INSERT INTO run (sync, relation, options, started, ended, status, error, counts, remedies)
@@ -40,7 +40,7 @@ pub(super) fn insert(connection: &Connection, mut run: Run) -> Result<Run, Store
 }
 
 /// Stores the columns that change during a run. False if there is no such run.
-pub(super) fn save(connection: &Connection, run: &Run) -> Result<bool, StoreError> {
+pub(crate) fn save(connection: &Connection, run: &Run) -> Result<bool, StoreError> {
     let rows = connection
         .prepare_cached(
             "UPDATE run SET ended = ?2, status = ?3, error = ?4, counts = ?5, notices = ?6, remedies = ?7 WHERE id = ?1",
@@ -152,6 +152,6 @@ pub(super) fn count(connection: &Connection, sync: Option<&str>) -> Result<u64, 
 }
 
 /// The run of this number.
-pub(super) fn by_id(connection: &Connection, id: RunId) -> Result<Option<Run>, StoreError> {
+pub(crate) fn by_id(connection: &Connection, id: RunId) -> Result<Option<Run>, StoreError> {
     Ok(select(connection, "WHERE id = ?1", &[&id])?.pop())
 }

@@ -36,6 +36,7 @@ fn all() -> Vec<M<'static>> {
         M::up(include_str!("migrations/0019_deleted_values.sql")),
         M::up(include_str!("migrations/0020_described.sql")),
         M::up(include_str!("migrations/0021_words.sql")),
+        M::up(include_str!("migrations/0023_imports.sql")),
     ]
 }
 

@@ -34,6 +34,7 @@ const SAID: &[(&str, &[&str])] = &[
     ("hub_record", &["data", "stamps"]),
     ("hub_tombstone", &["data", "stamps"]),
     ("hub_word", &["word"]),
+    ("import_update", &["data", "stamps", "written"]),
     ("integration", &["settings"]),
     ("integration_description", &["settings"]),
     ("integration_secret", &["key"]),
@@ -58,9 +59,9 @@ const SAID: &[(&str, &[&str])] = &[
 
 /// The keys of JSON, in all other columns, under which somebody's words or values stand: a text, or lists of texts. An object
 /// under them has keys of its own, since some of our keys are names that somebody gave.
-pub(crate) const SAID_KEYS: [&str; 20] = [
-    "b", "choices", "code", "constant", "contains", "default", "f", "id", "ids", "is", "not", "now", "o",
-    "options", "planned", "said", "text", "v", "value", "values",
+pub(crate) const SAID_KEYS: [&str; 21] = [
+    "b", "choices", "code", "constant", "contains", "default", "f", "file", "id", "ids", "is", "not", "now",
+    "o", "options", "planned", "said", "text", "v", "value", "values",
 ];
 
 /// The columns of JSON. One that this parser cannot read whole is no column of ours: the reader of a type passes over what it
@@ -72,6 +73,7 @@ const JSON: &[(&str, &[&str])] = &[
     ("hub_field", &["choices", "targets"]),
     ("hub_record", &["data", "stamps"]),
     ("hub_tombstone", &["data", "stamps"]),
+    ("import_update", &["data", "stamps", "written"]),
     ("integration", &["grants", "settings"]),
     ("integration_description", &["description", "manual", "settings"]),
     ("integration_health", &["remedies"]),

@@ -14,6 +14,7 @@ use super::{CsvError, person, sniff};
 use crate::hub::Hub;
 use crate::hub::check::cut;
 use crate::hub::error::HubError;
+use crate::hub::imports::{Kept, Running};
 use crate::hub::records::{Batch, IMPORT};
 use crate::hub::schema::{ObjectSchema, Schema};
 use csv::StringRecord;
@@ -60,39 +61,21 @@ pub async fn import_with_refused(
     };
     let blank_before = opened.rows.blank_lines();
     let mut import = Import::new(options, &mut opened, schema, object, refused.is_some());
-    let mut next = opened.first.take();
-    loop {
-        import.now = hub.clock.now();
-        let mut parsed = Vec::with_capacity(options.batch);
-        let mut end = None;
-        for _ in 0..options.batch.max(1) {
-            let line = match next.take() {
-                Some(line) => Ok(Some(line)),
-                None => opened.rows.next(),
-            };
-            match line {
-                Ok(Some(line)) => import.take(line, &mut parsed),
-                Ok(None) => {
-                    import.footers();
-                    end = Some(Ok(()));
-                }
-                Err(error) => end = Some(Err(error)),
-            }
-            if end.is_some() {
-                break;
-            }
+    if options.dry_run {
+        import.read(hub, &mut opened, refused.as_mut(), progress).await?;
+    } else {
+        let running = Running::begin(hub, &options.object, &options.file).await?;
+        import.run = running.number();
+        import.report.run = Some(import.run);
+        let read = import.read(hub, &mut opened, refused.as_mut(), progress).await;
+        let error = read.as_ref().err().map(ToString::to_string);
+        let ended = running.end(hub, &import.report, &import.made, error).await;
+        if let (Err(_), Err(error)) = (&read, &ended) {
+            // The run stands as one that was stopped, and what stopped the import is told.
+            tracing::warn!(%error, "end the run of an import");
         }
-        import.write(hub, parsed).await?;
-        import.told(refused.as_mut())?;
-        progress(opened.rows.bytes(), import.report.rows);
-        match end {
-            Some(Ok(())) => break,
-            Some(Err(error)) => return Err(error),
-            None => tokio::task::yield_now().await,
-        }
-    }
-    if !options.dry_run {
-        hub.store.flush().await.map_err(|why| import.stopped(why.into()))?;
+        read?;
+        ended.map_err(|why| import.stopped(why))?;
     }
     import.report.skipped += opened.rows.blank_lines() - blank_before;
     Ok(import.finish(&opened.rows))
@@ -146,6 +129,16 @@ pub(super) struct Import<'a> {
     filled: Vec<bool>,
     /// The last line that was written, and how many rows.
     written: (u64, u64),
+    /// The number of its run; 0 for a dry run.
+    run: i64,
+    /// What it keeps to be undone.
+    pub(super) kept: Kept,
+    /// How many records of which object it made because a row refers to them.
+    pub(super) made: BTreeMap<String, u64>,
+    /// Dry run: the ids of referred records that would be made, with what people call them.
+    pub(super) to_be_made: BTreeMap<String, String>,
+    /// Dry run: the records of the batch that would be made, with their places among what is told.
+    pub(super) told_new: BTreeMap<i64, usize>,
 }
 
 impl<'a> Import<'a> {
@@ -183,6 +176,51 @@ impl<'a> Import<'a> {
             pending: Vec::new(),
             other_delimiter: (0, 0),
             written: (0, 0),
+            run: 0,
+            kept: Kept::default(),
+            made: BTreeMap::new(),
+            to_be_made: BTreeMap::new(),
+            told_new: BTreeMap::new(),
+        }
+    }
+
+    /// Reads all rows, and writes them batch by batch.
+    async fn read<R: Read + Send>(
+        &mut self,
+        hub: &Hub,
+        opened: &mut Opened<R>,
+        mut refused: Option<&mut RefusedRows<'_>>,
+        progress: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> Result<(), CsvError> {
+        let mut next = opened.first.take();
+        loop {
+            self.now = hub.clock.now();
+            let mut parsed = Vec::with_capacity(self.options.batch);
+            let mut end = None;
+            for _ in 0..self.options.batch.max(1) {
+                let line = match next.take() {
+                    Some(line) => Ok(Some(line)),
+                    None => opened.rows.next(),
+                };
+                match line {
+                    Ok(Some(line)) => self.take(line, &mut parsed),
+                    Ok(None) => {
+                        self.footers();
+                        end = Some(Ok(()));
+                    }
+                    Err(error) => end = Some(Err(error)),
+                }
+                if end.is_some() {
+                    break;
+                }
+            }
+            self.write(hub, parsed).await?;
+            self.told(refused.as_deref_mut())?;
+            progress(opened.rows.bytes(), self.report.rows);
+            match end {
+                Some(end) => return end,
+                None => tokio::task::yield_now().await,
+            }
         }
     }
 
@@ -434,9 +472,10 @@ impl<'a> Import<'a> {
 
     async fn write_batch(&mut self, hub: &Hub, parsed: Vec<Parsed>) -> Result<u64, HubError> {
         let unit = hub.store.begin().await?;
-        let last = self.write_rows(hub, unit.connection(), parsed)?;
+        let (last, made) = self.write_rows(hub, unit.connection(), parsed)?;
         if !self.options.dry_run {
             unit.commit_soon()?;
+            self.kept.committed(made);
         }
         Ok(last)
     }
@@ -446,12 +485,13 @@ impl<'a> Import<'a> {
         hub: &Hub,
         connection: &Connection,
         parsed: Vec<Parsed>,
-    ) -> Result<u64, HubError> {
+    ) -> Result<(u64, Option<(i64, i64)>), HubError> {
         if hub.schema(connection)?.version != self.schema.version {
             let why = "its definition was changed during the import; the rows so far are kept, import the file again".to_owned();
             return Err(HubError::Definition { what: format!("object {}", self.object.name()), why });
         }
-        let mut batch = Batch::open(connection, IMPORT, 0)?;
+        let mut batch = Batch::open(connection, IMPORT, self.run)?;
+        self.told_new.clear();
         let mut last = 0;
         for mut row in parsed {
             let raw = row.raw.take();
@@ -460,8 +500,12 @@ impl<'a> Import<'a> {
                 self.refuse(last, vec![bad], raw, false);
             }
         }
+        let made = match self.options.dry_run {
+            true => None,
+            false => self.kept.made(&batch)?,
+        };
         batch.close()?;
-        Ok(last)
+        Ok((last, made))
     }
 }
 

@@ -39,6 +39,7 @@ mod nothing;
 mod open;
 mod options;
 mod person;
+mod plan;
 mod refused;
 mod report;
 mod resolve;

@@ -10,6 +10,8 @@ use serde::Serialize;
 pub struct ImportOptions {
     /// The object of the records.
     pub object: String,
+    /// The name of the file, by which the history of runs tells the import.
+    pub file: String,
     /// The delimiter between cells; `None` detects it.
     pub delimiter: Option<char>,
     /// The encoding by name, such as `windows-1252`; `None` detects it: a byte order mark, otherwise UTF-8,
@@ -53,6 +55,8 @@ pub struct ImportOptions {
     /// Dry run: nothing is written. New rows are counted correctly; a row that repeats the key of an earlier
     /// new row counts as updated.
     pub dry_run: bool,
+    /// Dry run: of how many records it is told what would be changed.
+    pub told: usize,
     /// How many refused rows are listed; further ones are only counted.
     pub listed: usize,
     /// Rows per transaction.
@@ -64,6 +68,7 @@ impl ImportOptions {
     pub fn new(object: impl Into<String>) -> Self {
         Self {
             object: object.into(),
+            file: "a file".to_owned(),
             delimiter: None,
             encoding: None,
             skip_lines: None,
@@ -82,6 +87,7 @@ impl ImportOptions {
             as_of: None,
             create_references: true,
             dry_run: false,
+            told: 0,
             listed: 1000,
             batch: 500,
         }

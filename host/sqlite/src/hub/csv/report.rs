@@ -1,15 +1,20 @@
 //! What an import has done, as data; sentences for people are made of it.
 
 use super::options::Only;
+use crate::hub::imports::RecordChange;
 use crate::hub::parse::DateOrder;
 use entente_core::{Foreign, Timestamp};
+use entente_sync::RunId;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// The result of an import.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct ImportReport {
+    /// Its run; `None` for a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     /// Rows after the header, without blank rows and what stands under a table.
     pub rows: u64,
     /// Records created.
@@ -54,6 +59,9 @@ pub struct ImportReport {
     /// What else the operator should know.
     #[serde(serialize_with = "with_texts")]
     pub notes: Vec<ImportNote>,
+    /// Dry run: what would be done to the first records.
+    #[serde(skip)]
+    pub changes: Vec<RecordChange>,
 }
 
 /// A row that was refused.

@@ -307,7 +307,13 @@ impl Import<'_> {
         let writes = vec![Write { field: index, value, time }];
         let fresh = !self.options.dry_run || self.see(target, &writes);
         self.report.references_created += u64::from(fresh);
-        Ok(reference(batch.create(target, writes, time.at)?.id))
+        let record = batch.create(target, writes, time.at)?;
+        if self.options.dry_run {
+            self.tell_made(target, &record, fresh);
+        } else {
+            *self.made.entry(target.name().to_owned()).or_default() += 1;
+        }
+        Ok(reference(record.id))
     }
 
     fn seen_key(&self, object: &ObjectSchema, field: usize, value: &Value) -> (i64, String) {

@@ -6,6 +6,7 @@ use super::options::{ImportKey, Only};
 use super::report::BadCode;
 use super::resolve::{Bad, Known, Linked};
 use crate::hub::check::{check, same};
+use crate::hub::data::Stored;
 use crate::hub::error::HubError;
 use crate::hub::orders::{admit, missing};
 use crate::hub::records::{Batch, Record, Write};
@@ -216,6 +217,7 @@ impl Import<'_> {
                 }
                 let mut record = batch.create(&object, writes, time.at)?;
                 if self.options.dry_run {
+                    self.tell_new(&object, &record);
                     // It is gone with its batch, and its id is another one's then.
                     record.id = NOT_WRITTEN;
                 }
@@ -239,8 +241,15 @@ impl Import<'_> {
                     report.older += u64::from(keep);
                     !keep
                 });
+                let before = |write: &Write| (write.field, record.fields[write.field].clone());
+                let mut before: Vec<(usize, Option<Stored>)> = writes.iter().map(before).collect();
                 if batch.update(&object, &mut record, writes)? {
                     self.report.updated += 1;
+                    before.retain(|(field, stored)| *stored != record.fields[*field]);
+                    match self.options.dry_run {
+                        true => self.tell_changed(batch, &object, &record, before),
+                        false => self.kept.update(batch, &object, &record, before)?,
+                    }
                     self.take_up(&record);
                 } else {
                     self.report.unchanged += 1;

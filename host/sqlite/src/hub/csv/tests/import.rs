@@ -199,7 +199,10 @@ async fn older_values_do_not_overwrite_newer_ones() {
     );
     let first = &record.fields[0];
     let bound = Some(FieldTime::by(at(1_577_793_600_000_000)));
-    assert_eq!((first.time, first.origin.clone()), (bound, Some(Origin::Import)));
+    assert_eq!(
+        (first.time, first.origin.clone()),
+        (bound, Some(Origin::Import { run: Some(1), file: Some(Foreign::from("a file")) }))
+    );
     assert_eq!(record.changed, set, "the newest field is as new as it was");
 
     // At equal times the file wins, and at later ones; no time lies after the import.

@@ -144,6 +144,8 @@ pub enum Basis {
     SameTime,
     /// A side has no time that the mode may use.
     NoEvidence,
+    /// Of a group: the newer fact lacks a part that the other side has, and nobody has taken it away.
+    LacksPart,
 }
 
 impl Basis {
@@ -158,6 +160,7 @@ impl Basis {
             Basis::SpansMeet => "the spans of time in which the two values came to be meet",
             Basis::SameTime => "both sides changed at the same time",
             Basis::NoEvidence => "the change times do not tell which is newer",
+            Basis::LacksPart => "the newer one lacks a part that the other has",
         }
     }
 }

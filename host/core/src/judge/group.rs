@@ -1,8 +1,8 @@
 //! Settling a group: fields that are one fact, such as the parts of an address, have one winner.
 
-use super::claim::Evidence;
+use super::claim::{Basis, Evidence, Winner};
 use super::policy::FieldRules;
-use super::settle::{Current, Decision, Halves, Settled, Why, changed, contest, settle};
+use super::settle::{Current, Decision, Halves, Settled, Why, changed, contest, decided, settle};
 use super::side::{Side, Sides};
 use crate::record::{FieldTime, Timestamp};
 
@@ -27,7 +27,8 @@ pub struct OneFact {
 }
 
 /// Settles the fields of a group. Where both sides have something to say, be it of one field or of several, they are judged
-/// as one: by the newest change of each side, and for all fields, so that no mixture of the two comes out. Where only one
+/// as one: by the newest change of each side, and for all fields, so that no mixture of the two comes out; unless the newer fact
+/// has nothing where the other has something, which is unresolved. Where only one
 /// side does, or where what one has is what the other lacks, each field is settled for itself, which comes to the same.
 pub fn settle_group(members: &[Member<'_>]) -> OneFact {
     let own: Vec<Settled> = members
@@ -38,16 +39,33 @@ pub fn settle_group(members: &[Member<'_>]) -> OneFact {
         return OneFact { settled: own, times: None };
     }
     let times = Sides::by(|side| time_of(members, &own, side));
+    let lacks = lacks_a_part(members, &own, times);
     let settled = members.iter().zip(own).map(|(member, own)| match member.now.both() {
         Some(now) if own.why != Why::Same => {
             let evidence = times.map(|time| Evidence::of(time, member.rules.precision));
-            let judged = contest(member.rules, &now, evidence);
+            let judged = match lacks {
+                true => decided(member.rules, &now, &evidence, Winner::Unresolved, Basis::LacksPart),
+                false => contest(member.rules, &now, evidence),
+            };
             // What differs on purpose goes along with the rest, but is nothing to be asked about.
             if own.why == Why::AsAgreed && judged.decision == Decision::Conflict { own } else { judged }
         }
         _ => own,
     });
     OneFact { settled: settled.collect(), times: Some(times) }
+}
+
+/// Whether the side that would win has no value in a field that the other side has filled, and never took it away. A blank
+/// that nobody wrote replaces nothing; and to fill it in would mix the two.
+fn lacks_a_part(members: &[Member<'_>], own: &[Settled], times: Sides<Option<FieldTime>>) -> bool {
+    members.iter().zip(own).any(|(member, own)| {
+        let Some(now) = member.now.both() else { return false };
+        let evidence = times.map(|time| Evidence::of(time, member.rules.precision));
+        let Why::Judged(winner, _) = contest(member.rules, &now, evidence).why else { return false };
+        let had = member.agreed.and_then(Sides::both).is_some_and(|halves| !halves[winner].is_blank());
+        let differs = !matches!(own.why, Why::Same | Why::AsAgreed);
+        differs && now[winner].value.is_blank() && !now[winner.other()].value.is_blank() && !had
+    })
 }
 
 /// Whether both sides have changed the fact, or say something else of it when they first meet.

@@ -316,7 +316,17 @@ pub(super) fn contest(
         &Claim { value: &0, evidence: &evidence.left },
         &Claim { value: &1, evidence: &evidence.right },
     );
-    let reason = verdict.reason;
+    decided(rules, now, &evidence, verdict.winner, verdict.reason)
+}
+
+/// Gives the winner's value to the other side; without a winner the policy for unresolved fields decides.
+pub(super) fn decided(
+    rules: &FieldRules<'_>,
+    now: &Sides<Current<'_>>,
+    evidence: &Sides<Evidence>,
+    winner: Winner,
+    reason: Basis,
+) -> Settled {
     // Where the rules withhold either value, there is nothing to be decided.
     let undecided = || {
         let given = Sides::by(|side| give(rules, now, side, Why::Undecided(reason)));
@@ -325,7 +335,7 @@ pub(super) fn contest(
             _ => Settled { decision: Decision::Conflict, why: Why::Undecided(reason) },
         }
     };
-    match (verdict.winner, rules.unresolved) {
+    match (winner, rules.unresolved) {
         (Winner::Left, _) => give(rules, now, Side::Left, Why::Judged(Side::Left, reason)),
         (Winner::Right, _) => give(rules, now, Side::Right, Why::Judged(Side::Right, reason)),
         (_, Unresolved::Left) => give(rules, now, Side::Left, Why::Policy(Side::Left, reason)),

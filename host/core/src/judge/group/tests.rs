@@ -116,11 +116,26 @@ fn what_one_side_lacks_is_filled_unless_the_rest_differs() {
     let fields = [field(None, ("York", 1), ("York", 1)), field(None, ("-", 1), ("2 Road", 1))];
     let both: Vec<Value> = ["York", "2 Road"].map(Value::text).into();
     assert_eq!(after(&fields, &run(&rules(), &fields)), Some(Sides::by(|_| both.clone())));
-    // Another city: the street of the other one is no part of it.
+    // Another city: its own street is not known, and the one of the other city is no part of it.
     let fields = [field(None, ("York", 2), ("Leeds", 1)), field(None, ("-", 2), ("2 Road", 1))];
     let fact = run(&rules(), &fields);
+    assert_eq!(after(&fields, &fact), None, "{fact:?}");
+    assert_eq!(fact.settled[1].why, Why::Undecided(Basis::LacksPart));
+    let fact = run(&FieldRules { unresolved: Unresolved::Left, ..rules() }, &fields);
     let left = vec![text("York"), Value::Null];
-    assert_eq!(after(&fields, &fact), Some(Sides::by(|_| left.clone())), "{fact:?}");
+    assert_eq!(after(&fields, &fact), Some(Sides::by(|_| left.clone())), "as the policy says");
+}
+
+#[test]
+fn what_one_side_filled_in_is_not_taken_away_by_a_newer_edit_of_another_field() {
+    let fields = [field(Some("Leeds"), ("York", 3), ("Leeds", 1)), field(Some("-"), ("-", 1), ("2 Road", 2))];
+    let fact = run(&rules(), &fields);
+    assert_eq!(after(&fields, &fact), None, "{fact:?}");
+    // One that it had, and cleared, is.
+    let fields =
+        [field(Some("Leeds"), ("York", 3), ("Leeds", 1)), field(Some("1 Road"), ("-", 3), ("2 Road", 2))];
+    let left = vec![text("York"), Value::Null];
+    assert_eq!(after(&fields, &run(&rules(), &fields)), Some(Sides::by(|_| left.clone())));
 }
 
 #[test]
@@ -187,6 +202,20 @@ proptest! {
         }
         ways.dedup();
         prop_assert!(ways.len() <= 1, "{fact:?}");
+    }
+
+    /// Nothing that one side has is replaced by a blank that the other never wrote, unless a policy says so.
+    #[test]
+    fn a_blank_that_nobody_wrote_replaces_nothing(fields in prop::collection::vec(any_field(), 1..5)) {
+        let fact = run(&rules(), &fields);
+        for ((agreed, now), settled) in fields.iter().zip(&fact.settled) {
+            if let Decision::Write(writes) = &settled.decision {
+                for write in writes.iter().filter(|write| write.value.is_blank()) {
+                    let had = agreed.as_ref().is_some_and(|agreed| !agreed.is_blank());
+                    prop_assert!(had || now[write.target].0.is_blank(), "{fact:?}");
+                }
+            }
+        }
     }
 
     /// Where they were not, each field is settled as it would be alone; and a field alone is no group.

@@ -121,7 +121,12 @@ mod tests {
         let duplicate = Reason::DuplicateOf { record: None, preferred: false, became: None };
         let change = || Remedy::ChangeRecord { record: text() };
         let delete = || Remedy::DeleteRecord { record: text() };
-        assert_eq!(of(Status::Held, Some(&duplicate)), [change(), delete()], "tried again, it stays one");
+        let out = || Remedy::LeaveOut { sync: sync(), record: text() };
+        assert_eq!(
+            of(Status::Held, Some(&duplicate)),
+            [change(), out(), delete()],
+            "tried again, it stays one"
+        );
         let rival = |side, object: &str, id: &str| Reason::DuplicateOf {
             record: Some(RecordRef::new(side, object, id)),
             preferred: false,
@@ -129,12 +134,15 @@ mod tests {
         };
         assert_eq!(
             of(Status::Held, Some(&rival(Side::Left, "contact", "7"))),
-            [change(), delete()],
+            [change(), out(), delete()],
             "a twin"
         );
         let other = "shop/person:7".to_owned();
         let with = Remedy::LinkWith { sync: sync(), record: text(), other };
-        assert_eq!(of(Status::Held, Some(&rival(Side::Right, "person", "7"))), [with, change(), delete()]);
+        assert_eq!(
+            of(Status::Held, Some(&rival(Side::Right, "person", "7"))),
+            [with, change(), out(), delete()]
+        );
         let field = "mail".to_owned();
         let required = Reason::Required { side: Side::Right, object: object(), field, why: Why::Same };
         assert_eq!(of(Status::Held, Some(&required)), [change(), Remedy::Export, Remedy::Apply]);

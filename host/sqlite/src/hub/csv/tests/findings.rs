@@ -191,7 +191,7 @@ async fn f6_f7_times_are_those_of_rows_unless_they_are_said_to_be_those_of_field
     let hub = hub();
     let report = contacts(&hub, "email,city\nb@example.org,Oslo\n").await;
     assert_eq!((report.weighing.clone(), report.undated), (Weighing::Import, 1));
-    assert_eq!(all(&hub, "contact").await[0].fields[2].time, Some(FieldTime::by(at(NOW + 1))));
+    assert_eq!(all(&hub, "contact").await[0].fields[2].time, Some(FieldTime::by(at(NOW + 2))));
     let options = ImportOptions { as_of: Some(time), ..ImportOptions::new("contact") };
     let report = import(&hub, "email,city\nc@example.org,Oslo\n", &options).await.unwrap();
     assert_eq!(report.weighing, Weighing::AsOf { at: time });

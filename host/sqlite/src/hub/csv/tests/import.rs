@@ -240,7 +240,7 @@ async fn without_change_times_the_import_is_an_upper_bound() {
     contacts(&hub, "email,city\na@example.org,Oslo\n").await;
     let record = &all(&hub, "contact").await[0];
     let field = record.fields.iter().find(|field| field.name == "city").unwrap();
-    assert_eq!(field.time, Some(FieldTime::by(at(NOW + 1))));
+    assert_eq!(field.time, Some(FieldTime::by(at(NOW + 2))));
 }
 
 #[tokio::test]

@@ -160,7 +160,7 @@ async fn exports_chosen_fields_records_and_columns() {
         changed: true,
         ..ExportOptions::new("contact")
     };
-    let expected = "id,phone,email,tags,changed\r\n1,+47 1,a@example.org,a;b,2020-01-01T00:00:00.000001Z\r\n2,=1+1,b@example.org,,2020-01-01T00:00:00.000001Z\r\n";
+    let expected = "id,phone,email,tags,changed\r\n1,+47 1,a@example.org,a;b,2020-01-01T00:00:00.000002Z\r\n2,=1+1,b@example.org,,2020-01-01T00:00:00.000002Z\r\n";
     assert_eq!(export(&hub, &options).await, expected);
     let query = ListQuery { filter: values(&[("city", Value::text("Rome"))]), ..ListQuery::default() };
     let options = ExportOptions {

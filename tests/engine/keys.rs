@@ -353,3 +353,56 @@ async fn i1_addresses_that_are_changed_back_while_one_is_blanked_are_written_aga
     assert_eq!(mails(), [text(A), text(B)]);
     world.assert_quiet().await;
 }
+
+/// Two contacts may each be either of two people who share an address, until both people have others. Then one contact has
+/// the address, and the other one is its duplicate, as it would be had it come later.
+#[tokio::test]
+async fn i3_of_two_records_that_are_ambiguous_no_more_one_is_made_and_the_other_is_its_duplicate() {
+    for together in [true, false] {
+        let mut world = World::new().await;
+        let people = world.twins(A).await;
+        put(&world, Side::Left, A);
+        if !together {
+            world.run().await;
+        }
+        put(&world, Side::Left, A);
+        world.run().await;
+        assert_eq!(ambiguous(&world).await, 2);
+        // What they had before, which their contacts have still.
+        for (person, mail) in people.iter().zip(["first@example.org", "second@example.org"]) {
+            world.right.edit("person", person, "mail", text(mail), "2026-01-04");
+        }
+        for reading in [Reading::Changes, Reading::Full] {
+            world.run_with(RunOptions::sync(reading)).await;
+            assert_eq!(count(&world, Side::Right, A), 1, "together: {together}");
+            assert_eq!(duplicates(&world).await.len(), 1);
+        }
+        world.assert_quiet().await;
+    }
+}
+
+/// A record that may be either of two is not made when everything is listed again, nor where it has their address by an edit.
+#[tokio::test]
+async fn i5_an_ambiguous_record_is_not_made_by_a_listing_that_tells_nothing_new() {
+    for edited in [false, true] {
+        let mut world = World::new().await;
+        world.twins(A).await;
+        let contact = put(&world, Side::Left, if edited { B } else { A });
+        world.run_with(RunOptions { disable_push: true, ..RunOptions::default() }).await;
+        if edited {
+            world.left.edit("contact", &contact, "email", text(A), "2026-01-04");
+        }
+        for reading in [Reading::Changes, Reading::Full, Reading::Full] {
+            world.run_with(RunOptions::sync(reading)).await;
+            assert_eq!(ambiguous(&world).await, 1, "edited: {edited}, {reading:?}");
+            assert_eq!(world.right.records("person").len(), 2);
+        }
+        world.assert_quiet().await;
+    }
+}
+
+/// How many records wait since they may be any of several.
+async fn ambiguous(world: &World) -> usize {
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 100).await.unwrap();
+    held.iter().filter(|pair| matches!(pair.reason, Some(Reason::Ambiguous { .. }))).count()
+}

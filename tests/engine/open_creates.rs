@@ -1029,3 +1029,50 @@ async fn i1_a_record_that_got_the_address_of_an_open_create_comes_before_the_one
     assert_eq!(world.right.records("person").len(), 2);
     world.assert_quiet().await;
 }
+
+/// Two contacts with the address of two people wait, and an operator has both made all the same. The order is executed and
+/// not answered, and a search finds two records for each create. Another address of one contact tells nothing of its create.
+#[tokio::test]
+async fn i3_a_create_for_which_several_were_found_is_not_forgotten_when_its_source_gets_another_address() {
+    let mut world = World::new().await;
+    world.right.character.features.remove(&Feature::IdempotentCreate);
+    world.twins("x@example.org").await;
+    let contacts = ["Ann", "Zoe"].map(|name| {
+        let values = [("email", text("x@example.org")), ("name", text(name))];
+        world.left.put("contact", &values, "2026-01-03")
+    });
+    world.run().await;
+    assert_eq!(held(&world).await, [Code::Ambiguous; 2]);
+    let lease =
+        world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(180)).await.unwrap();
+    for pair in world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap() {
+        world.ledger.retry(&lease, pair.mapping, Some(pair.id)).await.unwrap();
+    }
+    world.ledger.release(&lease).await.unwrap();
+    world.right.fault("execute", 1, Fault::LostByTrap);
+    world.run().await;
+    assert_eq!(held(&world).await, [Code::FateUnknown; 2]);
+    world.left.edit("contact", &contacts[0], "email", text("ann@example.org"), "2026-01-04");
+    for _ in 0..3 {
+        world.clock.advance(Duration::from_secs(86_400));
+        world.run().await;
+        world.run_with(RunOptions::sync(Reading::Full)).await;
+        assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (4, 4));
+    }
+    world.assert_quiet().await;
+    // Only one of the two is left, so that it is found.
+    let ann = world.right.find_by("person", "full", "Ann").unwrap();
+    world.right.delete("person", &ann);
+    world.run().await;
+    let zoe = world.right.find_by("person", "full", "Zoe").unwrap();
+    let of = world.ledger.pairs_of(world.definition.mappings[0].id, Side::Right, &[zoe]).await.unwrap();
+    assert!(of[0].is_linked(), "{of:?}");
+    assert_eq!(world.right.records("person").len(), 3);
+    world.assert_quiet().await;
+}
+
+/// The codes of the reasons of what is held.
+async fn held(world: &World) -> Vec<Code> {
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 100).await.unwrap();
+    held.iter().filter_map(|pair| pair.reason.as_ref().map(Reason::code)).collect()
+}

@@ -4,8 +4,8 @@ use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::{Unresolved, Value};
 use entente_sync::{
-    ChangeTimes, ExchangeError, Feature, Notice, Observer, Oddity, OperatorLedger as _, Reading, RunOptions,
-    RunStatus, Scope, Side, Sides, Step, codes,
+    ChangeTimes, Clock as _, Code, ExchangeError, Feature, Ledger as _, Notice, Observer, Oddity,
+    OperatorLedger as _, Reading, Reason, RunOptions, RunStatus, Scope, Side, Sides, Status, Step, codes,
 };
 use std::sync::Mutex;
 use std::time::Duration;
@@ -138,6 +138,43 @@ async fn an_edit_with_an_earlier_time_that_puts_back_what_a_write_replaced_is_ta
     assert_eq!(world.left.value("contact", &left, "name"), text("Ann"));
     assert_eq!(world.right.value("person", &right, "tel"), text("1"));
     world.assert_quiet().await;
+}
+
+/// The same, and an operator has the held record tried again before it is told a second time: what it has by now is still not
+/// known, so that it stays held, and the edit is taken then.
+#[tokio::test]
+async fn i4_a_retry_by_hand_takes_no_edit_back_whose_report_was_doubted() {
+    for named in [true, false] {
+        let mut world = World::new().await;
+        world.right.character.times = ChangeTimes::Record;
+        world.right.character.features.remove(&Feature::ById);
+        let values = [("email", text("ann@example.org")), ("name", text("Ann"))];
+        let left = world.left.put("contact", &values, "2020-01-01");
+        world.run().await;
+        let right = world.person("ann@example.org");
+        world.clock.advance(Duration::from_secs(3600));
+        world.left.edit("contact", &left, "name", text("Ann Lee"), "2026-01-02");
+        world.run().await;
+        world.right.edit("person", &right, "full", text("Ann"), "2019-01-01");
+        world.right.date("person", &right, "2019-01-01");
+        world.run().await;
+        let waits = || async { world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap() };
+        let held = waits().await;
+        assert_eq!(
+            held.iter().map(|pair| pair.reason.as_ref().map(Reason::code)).collect::<Vec<_>>(),
+            [Some(Code::NotReadYet)]
+        );
+        let lease =
+            world.ledger.acquire("r", "operator", world.clock.now(), Duration::from_secs(180)).await.unwrap();
+        let pair = named.then_some(held[0].id);
+        world.ledger.retry(&lease, held[0].mapping, pair).await.unwrap();
+        world.ledger.release(&lease).await.unwrap();
+        assert_eq!(waits().await, held, "named: {named}");
+        world.run().await;
+        assert_eq!(world.left.value("contact", &left, "name"), text("Ann"), "named: {named}");
+        assert_eq!(world.right.value("person", &right, "full"), text("Ann"));
+        world.assert_quiet().await;
+    }
 }
 
 #[tokio::test]

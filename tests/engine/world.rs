@@ -231,6 +231,23 @@ impl World {
         pairs
     }
 
+    /// Two linked people who have got the same address since, which is not written to their contacts.
+    pub async fn twins(&mut self, mail: &str) -> [String; 2] {
+        self.people().fields[0].writable.left = false;
+        let mails = ["first@example.org", "second@example.org"];
+        for mail in mails {
+            self.left.put("contact", &[("email", text(mail)), ("name", text(mail))], "2020-01-01");
+        }
+        self.run().await;
+        let people = mails.map(|of| self.person(of));
+        for person in &people {
+            self.right.edit("person", person, "mail", text(mail), "2026-01-02");
+        }
+        // Two of two have another identifier.
+        self.run_with(RunOptions { lift_identifiers: true, ..RunOptions::default() }).await;
+        people
+    }
+
     /// Asserts convergence: one more run writes nothing on either side.
     pub async fn assert_quiet(&self) {
         self.left.writes();

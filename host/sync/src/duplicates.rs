@@ -59,20 +59,51 @@ impl Session<'_> {
                 let by_id = found.into_iter().filter_map(|pair| Some((pair.half(side).id.clone()?, pair)));
                 others[side] = by_id.collect();
             }
-            let mut free: Vec<Pair> =
+            let free =
                 pairs.into_iter().filter(|pair| is_ambiguous_no_more(mapping, pair, &others)).collect();
-            for pair in &mut free {
+            self.free_ambiguous(mapping, free, again).await?;
+        }
+    }
+
+    /// Queues records that are ambiguous no more, each with the keys that it has. Where another one of its side has one of
+    /// them, it is a duplicate of that.
+    async fn free_ambiguous(
+        &mut self,
+        mapping: &ObjectMapping,
+        free: Vec<Pair>,
+        again: bool,
+    ) -> Result<(), SyncError> {
+        let alone = alone(mapping, free);
+        if alone.is_empty() {
+            return Ok(());
+        }
+        let owners = self.owners_of(mapping, &alone).await?;
+        let (mut saved, mut held): (Vec<Pair>, HashSet<PairId>) = Default::default();
+        let mut taken: Sides<HashMap<MatchKey, String>> = Sides::default();
+        for (side, mut pair, keys) in alone {
+            let owner = owners.rivals(side, &keys).find(|of| of.id != pair.id && !held.contains(&of.id));
+            let owner = owner.and_then(|of| of.half(side).id.clone());
+            let owner = owner.or_else(|| keys.iter().find_map(|key| taken[side].get(key).cloned()));
+            // Something may have been sent for it, which is found out as that of any other.
+            if let Some(id) = owner.filter(|_| pair.attempts == 0) {
+                pair.keys[side] = Some(Vec::new());
+                held.insert(pair.id);
+                let record = RecordRef::new(side, mapping.object(side), &id);
+                self.hold(&mut pair, mapping, side, Reason::duplicate(record));
+            } else {
+                let id = pair.half(side).id.clone().unwrap_or_default();
+                taken[side].extend(keys.iter().map(|key| (key.clone(), id.clone())));
+                pair.keys[side] = Some(keys);
                 pair.queue();
                 if again {
                     self.revisit(mapping.id, pair.id);
                 }
             }
-            if !free.is_empty() {
-                let mut unit = self.begin().await?;
-                unit.save_pairs(&mut free).await?;
-                unit.commit_soon().await?;
-            }
+            saved.push(pair);
         }
+        let mut unit = self.begin().await?;
+        unit.save_pairs(&mut saved).await?;
+        Ok(unit.commit_soon().await?)
     }
 
     async fn release(
@@ -220,6 +251,12 @@ struct Owning {
 }
 
 impl Owning {
+    /// The pairs whose records on a side have one of these keys.
+    fn rivals(&self, side: Side, keys: &[MatchKey]) -> impl Iterator<Item = &Pair> {
+        let numbers = keys.iter().filter_map(move |key| self.by_key[side].get(key)).flatten();
+        numbers.filter_map(|number| self.pairs.get(number))
+    }
+
     /// The first pair but this one whose record on a side has one of these keys.
     fn first(&self, side: Side, keys: &[MatchKey], but: PairId) -> Option<PairId> {
         let mut owners = keys.iter().filter_map(|key| self.by_key[side].get(key)).flatten().copied();

@@ -473,6 +473,7 @@ impl Session<'_> {
             new = true;
         }
         let duplicate = matches!(pair.reason, Some(Reason::DuplicateOf { .. }));
+        let ambiguous = matches!(pair.reason, Some(Reason::Ambiguous { .. })) && pair.attempts == 0;
         let recognised = self.recognises(work.mapping);
         if (new || self.rekey[side]) && !duplicate && recognised {
             identity::renew(work.mapping, pair, side);
@@ -490,21 +491,31 @@ impl Session<'_> {
             on_reported(pair, side, new);
         }
         if pair.status == Status::Held && purpose == Purpose::Report {
-            let counts = self.run.count(side, work.mapping.object(side));
-            counts.held += 1;
-            if let Some(reason) = &pair.reason {
-                counts.because(reason);
-            }
+            self.count_held(work.mapping, side, pair);
+        }
+        // It is decided again, and another one may have its identifiers since.
+        let freed = ambiguous && pair.status == Status::Todo && recognised;
+        if freed {
+            identity::renew(work.mapping, pair, side);
         }
         if !has_moved {
             self.hold_stranger(work.mapping, pair);
         }
         work.touch(entry);
-        if new && !duplicate && !keys.is_empty() && self.match_known(work, entry, &keys) {
+        if (new || freed) && !duplicate && !keys.is_empty() && self.match_known(work, entry, &keys) {
             if work.pairs[entry].is_linked() {
                 self.hold_duplicates(work, entry, &keys);
             }
             work.note_keys(side, &keys, entry);
+        }
+    }
+
+    /// Counts a record that was reported and stays held.
+    fn count_held(&mut self, mapping: &ObjectMapping, side: Side, pair: &Pair) {
+        let counts = self.run.count(side, mapping.object(side));
+        counts.held += 1;
+        if let Some(reason) = &pair.reason {
+            counts.because(reason);
         }
     }
 
@@ -561,6 +572,13 @@ impl Session<'_> {
         }
         let others: Vec<Entry> =
             work.owners(side.other(), keys).into_iter().filter(|owner| *owner != entry).collect();
+        if others.len() > 1 && work.pairs[entry].attempts == 0 {
+            let reason = work.ambiguous(&others);
+            let pair = &mut work.pairs[entry];
+            pair.keys[side] = Some(Vec::new());
+            self.hold(pair, mapping, side, reason);
+            return false;
+        }
         let [other] = others[..] else {
             return true;
         };

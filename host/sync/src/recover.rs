@@ -8,13 +8,14 @@ use super::exchange::codes;
 use super::feature::Feature;
 use super::identity;
 use super::limits;
+use super::lookup::Lookup;
 use super::notice::Notice;
 use super::number::PairId;
 use super::open::{Means, Step, next_step, policy_deletes};
 use super::order::{Action, Collection, Order, TicketState};
 use super::outgoing::{Outgoing, absorbed};
 use super::pair::{Pair, Status};
-use super::reason::Reason;
+use super::reason::{Code, Reason};
 use super::session::{Purpose, Session, Tries};
 use super::settle::{has_landed, is_undone, set_undone, settle_as_sent};
 use super::subject::RemoteSaid;
@@ -34,6 +35,7 @@ impl Session<'_> {
         let definition = self.definition;
         for mapping in &definition.mappings {
             for target in Side::BOTH {
+                self.look_again(mapping, target).await?;
                 let mut after = 0;
                 loop {
                     let size = self
@@ -185,6 +187,32 @@ impl Session<'_> {
         self.look_for_created(mapping, target, changes, during.max(sent.later_by(limits::IN_FLIGHT))).await
     }
 
+    /// Looks up once more what held creates have made: where several records had the identifiers that they carried, one or none
+    /// of them may have them by now.
+    async fn look_again(&mut self, mapping: &ObjectMapping, target: Side) -> Result<(), SyncError> {
+        if !self.exchange(target).can_find() {
+            return Ok(());
+        }
+        let ledger = self.engine.ledger;
+        let mut after = 0;
+        loop {
+            let held = ledger.held(mapping.id, Code::FateUnknown, after, limits::LOOKUP_RECORDS).await?;
+            let Some(last) = held.last() else { return Ok(()) };
+            after = last.id;
+            let searchable = Lookup::new(mapping, target, held).pairs;
+            let numbers: Vec<PairId> = searchable.iter().map(|pair| pair.id).collect();
+            let mut creates = ledger.unanswered(&numbers).await?;
+            creates.retain(|change| {
+                change.action == Action::Create
+                    && change.target == target
+                    && change.status == ChangeStatus::Dropped
+                    && !identity::keys_sent(mapping, change).is_empty()
+            });
+            let sent = creates.iter().filter_map(|change| change.sent).max().unwrap_or(self.run.started);
+            self.look_for_created(mapping, target, creates, sent.later_by(limits::IN_FLIGHT)).await?;
+        }
+    }
+
     /// Looks up the records of unanswered creates, which were executed by `until` or never. Waits for the
     /// search lag of the side first (eventual consistency).
     pub(super) async fn look_for_created(
@@ -266,22 +294,17 @@ impl Session<'_> {
         // With two remote sides, the answer of the other side may have settled the pair (`ok`) meanwhile.
         let open = |pair: &&mut Pair| {
             let answered = matches!(pair.status, Status::Live | Status::Ok);
-            answered || (!known && found_in_vain(mapping, pair, &changes))
+            // Held before, and found now.
+            let held = pair.status == Status::Held && matches!(pair.reason, Some(Reason::FateUnknown { .. }));
+            answered || (known && held) || (!known && found_in_vain(mapping, pair, &changes))
         };
         for pair in pairs.iter_mut().filter(open) {
             pair.dirty = false;
             if known {
-                let number = pair.id;
-                for change in changes.iter().filter(|change| change.pair == number) {
-                    settle_as_sent(mapping, pair, change);
-                }
-                pair.status = Status::Todo;
-                pair.reason = None;
-                pair.due = None; // Decided at once, also where the order to the other side has failed.
-                self.found_out.insert(pair.id);
-                if changes.iter().any(|change| is_undone(change, pair)) {
-                    set_undone(pair, target, now);
-                }
+                self.decide_found(mapping, target, pair, &changes);
+            } else if pair.status == Status::Held {
+                // The search has counted it.
+                pair.reason = Some(unknown.clone());
             } else {
                 self.hold(pair, mapping, target.other(), unknown.clone());
             }
@@ -292,6 +315,21 @@ impl Session<'_> {
         unit.save_pairs(&mut merged).await?;
         unit.save_changes(&mut changes).await?;
         Ok(unit.commit().await?)
+    }
+
+    /// Queues a pair whose record is known now, with what was sent for it settled.
+    fn decide_found(&mut self, mapping: &ObjectMapping, target: Side, pair: &mut Pair, changes: &[Change]) {
+        let number = pair.id;
+        for change in changes.iter().filter(|change| change.pair == number) {
+            settle_as_sent(mapping, pair, change);
+        }
+        pair.status = Status::Todo;
+        pair.reason = None;
+        pair.due = None; // Decided at once, also where the order to the other side has failed.
+        self.found_out.insert(pair.id);
+        if changes.iter().any(|change| is_undone(change, pair)) {
+            set_undone(pair, target, self.now());
+        }
     }
 
     /// Collects the outcomes of deferred changes by ticket. Returns what is still open.
@@ -464,14 +502,15 @@ struct StillDeferred {
     lost: BTreeMap<(Side, String), u64>,
 }
 
-/// Whether a pair is held for what a search by the identifiers of now has found, which is somebody else: it says nothing of
-/// a create that carried none.
+/// Whether a pair is held for what a search has found, which does not tell what a create has made: somebody else who has the
+/// identifiers of now, where it carried none, or several.
 fn found_in_vain(mapping: &ObjectMapping, pair: &Pair, changes: &[Change]) -> bool {
-    let unnamed = |change: &Change| {
+    let several = matches!(pair.reason, Some(Reason::Ambiguous { .. }));
+    let other = matches!(pair.reason, Some(Reason::DuplicateOf { .. }));
+    let untold = |change: &Change| {
         change.pair == pair.id
             && change.action == Action::Create
-            && identity::keys_sent(mapping, change).is_empty()
+            && (several || other && identity::keys_sent(mapping, change).is_empty())
     };
-    let other = matches!(pair.reason, Some(Reason::DuplicateOf { .. } | Reason::Ambiguous { .. }));
-    pair.status == Status::Held && !pair.is_linked() && other && changes.iter().any(unnamed)
+    pair.status == Status::Held && !pair.is_linked() && changes.iter().any(untold)
 }

@@ -16,6 +16,15 @@ use super::session::Session;
 use entente_core::{Side, Timestamp};
 use std::collections::BTreeSet;
 
+/// A held pair, the side of its creates, and the identifiers that they carried.
+type Unmade = (PairId, Side, Vec<MatchKey>);
+
+/// Whether a pair is a record without a counterpart that has an identifier which was sent.
+fn is_namesake(mapping: &ObjectMapping, pair: &Pair, side: Side, sent: &[MatchKey]) -> bool {
+    let has = || identity::keys(mapping, side, |slot| pair.current(side, slot));
+    is_stranger(mapping, pair, side, sent) && has().iter().any(|key| sent.contains(key))
+}
+
 impl Session<'_> {
     /// Loads the creates whose outcome is still unknown: those that are under way, those that are sent again once their
     /// failed pairs are due, and those whose pairs are held.
@@ -168,15 +177,15 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The held pairs whose creates have made nothing. The work queue is read once for all of them: a new record of the
-    /// target that could be what was made waits there.
+    /// The held pairs whose creates have made nothing. A new record of the target that could be what was made waits in the work
+    /// queue, or is held for an identifier that was sent; each is read once for all of them.
     async fn proven_unmade(
         &self,
         mapping: &ObjectMapping,
         held: &[Pair],
         creates: &[Change],
     ) -> Result<Vec<PairId>, SyncError> {
-        let mut unmade: Vec<(PairId, Side, Vec<MatchKey>)> = Vec::new();
+        let mut unmade: Vec<Unmade> = Vec::new();
         for pair in held.iter().filter(|pair| !pair.is_linked()) {
             let sent: Vec<&Change> = creates.iter().filter(|change| change.pair == pair.id).collect();
             let Some(target) = sent.first().map(|change| change.target) else { continue };
@@ -200,6 +209,17 @@ impl Session<'_> {
             unmade.retain(|(_, target, keys)| {
                 !pairs.iter().any(|pair| is_stranger(mapping, pair, *target, keys))
             });
+        }
+        for code in [Code::Ambiguous, Code::DuplicateOf] {
+            let mut after = 0;
+            while !unmade.is_empty() {
+                let pairs = self.engine.ledger.held(mapping.id, code, after, limits::RECONCILE_PAIRS).await?;
+                let Some(last) = pairs.last() else { break };
+                after = last.id;
+                unmade.retain(|(_, target, keys)| {
+                    !pairs.iter().any(|pair| is_namesake(mapping, pair, *target, keys))
+                });
+            }
         }
         Ok(unmade.into_iter().map(|(pair, ..)| pair).collect())
     }

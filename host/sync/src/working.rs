@@ -158,11 +158,16 @@ impl<'m> Working<'m> {
             [entry] if self.pairs[*entry].half(side).id.is_none() => Match::Pair(*entry),
             // The record that has the identifier now; its counterpart may have given it up, or be gone.
             [rival] => Match::Held { reason: duplicate(*rival, side.other()), rival: *rival },
-            several => {
-                let records = several.iter().filter_map(|entry| record(*entry, side.other())).collect();
-                Match::Held { reason: Reason::Ambiguous { records }, rival: several[0] }
-            }
+            several => Match::Held { reason: self.ambiguous(several), rival: several[0] },
         }
+    }
+
+    /// Why a record waits that may be the counterpart of any of these.
+    pub(super) fn ambiguous(&self, several: &[Entry]) -> Reason {
+        let other = self.side.other();
+        let id = |entry: &Entry| self.pairs[*entry].half(other).id.clone();
+        let record = |id: String| RecordRef::new(other, self.mapping.object(other), &id);
+        Reason::Ambiguous { records: several.iter().filter_map(id).map(record).collect() }
     }
 
     pub(super) fn note_keys(&mut self, side: Side, keys: &[MatchKey], entry: Entry) {

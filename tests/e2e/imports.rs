@@ -37,8 +37,8 @@ fn an_import_is_a_run_that_is_shown_and_undone() {
     + new company in the hub «Fjord AB»
         name  Fjord AB
     ~ contact:1 «Ann»
-        company  (blank) → new company «Fjord AB» (not linked yet)
         city     Oslo → Lund
+        company  (blank) → new company «Fjord AB» (not linked yet)
     + new contact in the hub «Cid»
         first_name  Cid
         email       cid@x.example
@@ -160,11 +160,11 @@ fn set_policy(world: &World, policy: &str) {
 fn what_an_undo_puts_back_reaches_the_other_side() {
     for policy in ["delete", "ignore"] {
         let world = World::new();
-        world.import("First name,E-mail,City,Changed\nAnn,ann@x.example,Oslo,2020-02-01T00:00:00Z\nBea,bea@x.example,Ulm,2020-02-01T00:00:00Z\n").well();
+        world.import("First name,Last name,E-mail,City,Changed\nAnn,Lee,ann@x.example,Oslo,2020-02-01T00:00:00Z\nBea,Ek,bea@x.example,Ulm,2020-02-01T00:00:00Z\n").well();
         set_policy(&world, policy);
         world.sync(&[]).well();
         let last = world.run(&["status", "--json"]).well().json()[0]["last_run"]["run"].clone();
-        let wrong = world.import("First name,E-mail,City,Phone,Changed\nAnn,ann@x.example,Wrong,+47 22 00 00 01,2020-03-01T00:00:00Z\nBea,bea@x.example,Wrong,,2020-03-01T00:00:00Z\nCid,cid@x.example,Rom,,2020-03-01T00:00:00Z\n");
+        let wrong = world.import("First name,Last name,E-mail,City,Phone,Changed\nAnn,Lee,ann@x.example,Wrong,+47 22 00 00 01,2020-03-01T00:00:00Z\nBea,Ek,bea@x.example,Wrong,,2020-03-01T00:00:00Z\nCid,Ode,cid@x.example,Rom,,2020-03-01T00:00:00Z\n");
         wrong.well().says(&["run 3"]);
         assert_eq!(
             world.run(&["status", "--json"]).well().json()[0]["last_run"]["run"],

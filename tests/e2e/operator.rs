@@ -86,7 +86,7 @@ fn a_conflict_is_listed_and_settled_by_a_side() {
     assert_eq!(open.len(), 1, "the same two values are one conflict: {open:?}");
     let one = &open[0];
     assert_eq!(one["records"], json!([format!("contact:{contact}"), format!("HelloWorld/person:{person}")]));
-    assert_eq!((&one["sync"], &one["field"], &one["run"]), (&json!("HelloWorld"), &json!("city"), &json!(2)));
+    assert_eq!((&one["sync"], &one["field"], &one["run"]), (&json!("HelloWorld"), &json!("city"), &json!(4)));
     let hub = json!({ "exchange": "hub", "field": "city", "value": "Lund", "since": "2020-03-01T00:00:00Z", "certain": false });
     assert_eq!(one["left"], hub);
     assert_eq!((&one["right"]["exchange"], &one["right"]["value"]), (&json!("HelloWorld"), &json!("Kiruna")));
@@ -340,7 +340,7 @@ fn status_counts_every_record_once() {
     assert_eq!(sum, count("records"), "{status}");
     assert_eq!(
         (&one["last_run"]["run"], &one["last_run"]["status"]),
-        (&json!(5), &json!("done")),
+        (&json!(8), &json!("done")),
         "{status}"
     );
     let next = one["next"].as_array().unwrap();
@@ -354,7 +354,7 @@ fn status_counts_every_record_once() {
         assert_eq!((&found["command"], &found["sync"]), (&json!(command), &json!("HelloWorld")));
     }
     let text = world.run(&["status", "HelloWorld"]).well();
-    let text = text.says(&["last: run 5", "contact ↔ person", &format!("contact:{contact}"), "conflict"]);
+    let text = text.says(&["last: run 8", "contact ↔ person", &format!("contact:{contact}"), "conflict"]);
     assert!(
         !text.stdout.contains("the left") && !text.stdout.contains("the right"),
         "sides are called by their names: {text}"

@@ -109,20 +109,20 @@ fn what_a_run_changed_is_put_back_where_nobody_has_changed_it_since() {
 #[test]
 fn records_that_a_run_made_are_deleted_when_their_number_is_named() {
     let world = world();
-    let undone = world.run(&["run", "undo", "1", "--json"]).exits(3);
+    let undone = world.run(&["run", "undo", "2", "--json"]).exits(3);
     assert_eq!(world.crm.count(Object::Person), 3, "{undone}");
     assert_eq!(left_out(&undone).len(), 3, "{undone}");
     assert!(
-        undone.json()["notices"][0]["remedies"][0]["command"] == "entente run undo 1 --delete 3",
+        undone.json()["notices"][0]["remedies"][0]["command"] == "entente run undo 2 --delete 3",
         "{undone}"
     );
-    world.run(&["run", "undo", "1"]).exits(3).says(&[
+    world.run(&["run", "undo", "2"]).exits(3).says(&[
         "notice: ",
         "--delete 3",
         "written\n3 left out:",
         "the number of deletions was not agreed",
     ]);
-    let undone = world.run(&["run", "undo", "1", "--delete", "3", "--json"]);
+    let undone = world.run(&["run", "undo", "2", "--delete", "3", "--json"]);
     assert_eq!((world.crm.count(Object::Person), world.records("contact").len()), (0, 3), "{undone}");
     world.sync(&[]);
     assert_eq!(world.crm.count(Object::Person), 0, "they are not made again");

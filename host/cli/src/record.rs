@@ -16,7 +16,7 @@ use entente_sqlite::{Hub, ListQuery, ObjectDefinition, ParseOptions, RecordView,
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum RecordCommand {
     /// Import a CSV file; bad rows are listed and the good ones kept
-    Import(ImportArgs),
+    Import(Box<ImportArgs>),
     /// Export records as CSV, or with --json as a line of JSON each
     Export(ExportArgs),
     /// List records
@@ -123,7 +123,7 @@ pub(super) async fn run(command: RecordCommand, context: &Context) -> anyhow::Re
     let tenant = context.tenant()?;
     let hub = tenant.hub();
     match command {
-        RecordCommand::Import(args) => return import_command(args, &tenant, context).await,
+        RecordCommand::Import(args) => return import_command(*args, &tenant, context).await,
         RecordCommand::Export(args) => return export_command(args, &tenant, context).await,
         RecordCommand::List { object, filter, search, limit, after } => {
             let definition = definition(hub, &object).await?;

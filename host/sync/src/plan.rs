@@ -12,7 +12,8 @@ use super::reason::{FieldReason, Reason};
 use super::subject::RecordRef;
 use super::unlink::end_link;
 use entente_core::{
-    Current, Decision, FieldRules, Reference, Settled, Side, Sides, Value, Why, Write, settle, settle_new,
+    Current, Decision, FieldRules, FieldTime, Reference, Settled, Side, Sides, Value, Why, Write, settle,
+    settle_new,
 };
 use std::collections::HashMap;
 
@@ -77,6 +78,35 @@ pub(super) struct Linked<'m> {
     pub(super) conflicts: Vec<(Conflict, Why)>,
     /// Fields to write, by target side.
     pub(super) writes: Sides<Vec<ChangedField>>,
+}
+
+impl Linked<'_> {
+    /// Notes what is written to a field. `times`: when the fact that it is part of came to be, where it is one of a group.
+    fn write(
+        &mut self,
+        field: &FieldMapping,
+        pair: &Pair,
+        writes: Vec<Write>,
+        reason: &FieldReason,
+        times: Option<Sides<Option<FieldTime>>>,
+    ) {
+        let joint = writes.len() > 1;
+        for write in writes {
+            let target = write.target;
+            let own = || pair.half(target).seen(field.slot).and_then(|seen| seen.time);
+            self.writes[target].push(ChangedField {
+                slot: field.slot,
+                value: write.value,
+                source: write.source,
+                base: current(field, pair, target).cloned(),
+                time: times.map_or(write.time, |times| times[target.other()]),
+                base_time: times.map_or_else(own, |times| times[target]),
+                joint,
+                stored: None,
+                reason: reason.clone(),
+            });
+        }
+    }
 }
 
 /// Decision about a record without a counterpart.
@@ -282,20 +312,7 @@ impl<'m> Inputs<'m> {
                     let stays = field.set_like || self.one_time_trust(pair, field.slot).is_none();
                     let kept = pair.differs(field.slot).filter(|_| stays);
                     linked.differing.extend(kept.map(|kept| (field.slot, kept.clone())));
-                    let joint = writes.len() > 1;
-                    for write in writes {
-                        linked.writes[write.target].push(ChangedField {
-                            slot: field.slot,
-                            value: write.value,
-                            source: write.source,
-                            base: current(field, pair, write.target).cloned(),
-                            time: times.map_or(write.time, |times| times[write.target.other()]),
-                            base_time: time(write.target),
-                            joint,
-                            stored: None,
-                            reason: reason.clone(),
-                        });
-                    }
+                    linked.write(field, pair, writes, &reason, times);
                 }
                 Decision::Conflict => {
                     linked.differing.extend(pair.differs(field.slot).map(|kept| (field.slot, kept.clone())));

@@ -225,12 +225,15 @@ impl Listing<'_> {
     }
 }
 
+/// What a deleted record held, field by field, and how it was deleted.
+type Gone = (Vec<(String, Value)>, Left);
+
 /// What a deleted record held, and how it was deleted; `None` where no such record was deleted.
 pub(super) fn gone(
     connection: &Connection,
     object: &ObjectSchema,
     id: i64,
-) -> Result<Option<(Vec<(String, Value)>, Left)>, HubError> {
+) -> Result<Option<Gone>, HubError> {
     let mut statement = connection.prepare_cached(
         "SELECT data, stamps, deleted, source FROM hub_tombstone WHERE id = ?1 AND object = ?2",
     )?;

@@ -216,9 +216,11 @@ impl Read for Broken<'_> {
 async fn an_import_that_failed_or_was_killed_says_so_and_is_undone() {
     let hub = hub();
     // More than the sample that is read before an import begins.
-    let rows = |from: usize| (from..from + 90_000).map(|n| format!("p{n}@x.example\n")).collect::<String>();
+    let long = "-".repeat(90);
+    let rows =
+        |from: usize| (from..from + 12_000).map(|n| format!("p{n}@x.example,{long}\n")).collect::<String>();
     let options = ImportOptions { batch: 100, ..ImportOptions::new("contact") };
-    let file = format!("email\n{}", rows(0));
+    let file = format!("email,x\n{}", rows(0));
     let failed = import_csv(&hub, Broken(file.as_bytes()), &options, &mut |_, _| {}).await;
     assert!(failed.is_err());
     let ended = run(&hub, 1).await;
@@ -227,7 +229,7 @@ async fn an_import_that_failed_or_was_killed_says_so_and_is_undone() {
     let kept = hub.count_all().await.unwrap();
     assert!(kept > 0 && ended.counts.left["contact"].created == kept);
 
-    let file = format!("email\n{}", rows(500_000));
+    let file = format!("email,x\n{}", rows(500_000));
     let (killed, mut batches) = (tokio::sync::Notify::new(), 0);
     let mut progress = |_, _| {
         batches += 1;

@@ -80,6 +80,8 @@ impl Session<'_> {
         let (named, rest): (Vec<_>, Vec<_>) = change.fields.iter().partition(|field| is_named(field.slot));
         let goes = |slot: Slot| {
             mapping.identifiers.contains(&slot)
+                // What is refused is a record that is not there, which is no matter of this one.
+                || rules(slot).is_some_and(|rules| rules.is_reference())
                 || rules(slot).is_some_and(|rules| {
                     create && rules.required[target] || rules.is_constant(target.other())
                 })

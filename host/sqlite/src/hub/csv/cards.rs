@@ -32,6 +32,8 @@ pub(super) struct Cards<R> {
     line: u64,
     /// Whether the first line of a card has been read, since the one before was not ended.
     begun: bool,
+    /// Whether the cards are read as people, who have no name of one part.
+    people: bool,
 }
 
 const BEGIN: &[u8] = b"BEGIN:VCARD";
@@ -57,8 +59,8 @@ impl<R> Cards<R> {
         "changed",
     ];
 
-    pub(super) fn new(text: R) -> Self {
-        Self { text, line: 0, begun: false }
+    pub(super) fn new(text: R, people: bool) -> Self {
+        Self { text, line: 0, begun: false, people }
     }
 
     pub(super) fn source(&self) -> &R {
@@ -96,20 +98,20 @@ impl<R: BufRead> Cards<R> {
                     card.clear();
                 }
             } else if ends {
-                return Ok(Some(row(&card, began)));
+                return Ok(Some(row(&card, began, self.people)));
             } else if begins || read == 0 {
                 // A card that was not ended is one nevertheless.
                 self.begun = begins;
                 card.truncate(before);
                 card.extend_from_slice(b"\r\nEND:VCARD\r\n");
-                return Ok(Some(row(&card, began)));
+                return Ok(Some(row(&card, began, self.people)));
             }
         }
     }
 }
 
 /// A card as a row. A text that is no card makes a row without values.
-fn row(card: &[u8], number: u64) -> Line {
+fn row(card: &[u8], number: u64, people: bool) -> Line {
     let text = match std::str::from_utf8(card) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => WINDOWS_1252.decode_without_bom_handling(card).0,
@@ -125,10 +127,15 @@ fn row(card: &[u8], number: u64) -> Line {
     let (mobile, phone) = phones(&card);
     let list = |property| texts(&card, property).join(", ");
     let tags = texts(&card, &VCardProperty::Categories);
+    let called = first(&card, &VCardProperty::Fn);
     let cells = [
         part(&name, 1),
         part(&name, 0),
-        first(&card, &VCardProperty::Fn),
+        if people && name.iter().all(String::is_empty) && stands_in(&card, &called) {
+            String::new()
+        } else {
+            called
+        },
         list(&VCardProperty::Email),
         phone,
         mobile,
@@ -143,6 +150,15 @@ fn row(card: &[u8], number: u64) -> Line {
         changed(&card),
     ];
     Line { number, cells: StringRecord::from(cells.to_vec()), open_quote: false, after_blank: false }
+}
+
+/// What a card that names nobody is called by in the place of a name, since every card must have one (RFC 6350, 6.2.1).
+const NOBODY: &str = "?";
+
+/// Whether what a card is called by is no name of a person, but stands in for one: its company, one of its addresses, or nothing.
+fn stands_in(card: &VCard, called: &str) -> bool {
+    let others = [VCardProperty::Org, VCardProperty::Email];
+    called == NOBODY || others.iter().any(|other| texts(card, other).iter().any(|text| text == called))
 }
 
 /// The entries of a property, the preferred one first.
@@ -304,7 +320,7 @@ fn card(
     let email = text("email");
     // A card must have a name.
     let called = [full.trim(), &name, &company, &email].into_iter().find(|name| !name.is_empty());
-    let mut entries = vec![entry(VCardProperty::Fn, [called.unwrap_or("?").to_owned()])];
+    let mut entries = vec![entry(VCardProperty::Fn, [called.unwrap_or(NOBODY).to_owned()])];
     let mut add = |property: VCardProperty, values: Vec<String>, kind: Option<VCardType>| {
         if values.iter().any(|value| !value.is_empty()) {
             entries.push(entry(property, values).with_param_opt(kind.map(VCardParameter::typ)));

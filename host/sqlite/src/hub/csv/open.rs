@@ -116,7 +116,14 @@ impl<R: Read> Opened<R> {
         let headings: Vec<String> = Cards::<Source<R>>::HEADINGS.map(str::to_owned).into();
         let columns = Columns::read(&headings, object, options)?;
         let forms = Forms { parse: vec![options.parse; headings.len()], notes: Vec::new() };
-        Ok(Self { rows: AnyRows::Cards(Cards::new(source)), first: None, delimiter: b',', columns, forms })
+        let people = object.index("name").is_none();
+        Ok(Self {
+            rows: AnyRows::Cards(Cards::new(source, people)),
+            first: None,
+            delimiter: b',',
+            columns,
+            forms,
+        })
     }
 }
 

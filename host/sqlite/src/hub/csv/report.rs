@@ -31,6 +31,8 @@ pub struct ImportReport {
     pub skipped: u64,
     /// Fields left alone because the hub's value is newer.
     pub older: u64,
+    /// Rows of a record that a row above them has made: of both, the later values are kept.
+    pub repeated: u64,
     /// Rows that no time says when they were right: neither a column of the file nor the options.
     pub undated: u64,
     /// Records created of rows in which nothing identifies a record.

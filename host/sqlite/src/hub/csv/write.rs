@@ -210,6 +210,11 @@ impl Import<'_> {
         time: FieldTime,
     ) -> Result<(), HubError> {
         let object = Arc::clone(&self.object);
+        self.report.repeated += u64::from(match &known {
+            Known::New => false,
+            Known::Seen | Known::Same => true,
+            Known::Record(record) => self.kept.is_own(batch, record.id),
+        });
         match known {
             Known::New => {
                 if self.options.dry_run {

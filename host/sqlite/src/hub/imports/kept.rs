@@ -15,6 +15,11 @@ pub(in crate::hub) struct Kept {
 }
 
 impl Kept {
+    /// Whether the import itself has made the record.
+    pub(in crate::hub) fn is_own(&self, batch: &Batch<'_>, record: i64) -> bool {
+        batch.has_made(record) || self.has_made(record)
+    }
+
     /// Whether a batch before this one made the record.
     fn has_made(&self, record: i64) -> bool {
         let at = self.made.partition_point(|(_, last)| *last < record);
@@ -29,7 +34,7 @@ impl Kept {
         record: &Record,
         before: Vec<(usize, Option<Stored>)>,
     ) -> Result<(), HubError> {
-        if batch.has_made(record.id) || self.has_made(record.id) {
+        if self.is_own(batch, record.id) {
             return Ok(());
         }
         let blank: Fields = vec![None; object.definition.fields.len()];

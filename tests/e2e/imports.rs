@@ -227,3 +227,23 @@ fn an_import_that_was_killed_reads_so_and_is_undone() {
     home.run(&["run", "undo", "1", "--yes"]).well().says(&[&format!("Done: {made} deleted")]);
     assert_eq!(home.records("contact").len(), 0);
 }
+
+/// Under the default policy a counterpart whose record was deleted is nobody's; `unlink` says that whoever comes may have it.
+#[test]
+fn a_file_that_was_undone_and_is_imported_again_is_linked_once_the_policy_says_so() {
+    let world = World::new();
+    let rows = "Last name,E-mail,Changed\nEk,ek@x.example,2020-02-01T00:00:00Z\nAl,al@x.example,2020-02-01T00:00:00Z\n";
+    world.import(rows).well();
+    world.sync(&[]).well();
+    world.run(&["run", "undo", "1", "--yes"]).well().says(&["ignore: they stay"]);
+    world.sync(&[]);
+    world.import(rows).well();
+    world.sync(&[]).exits(3);
+    let file = world.run(&["export"]).well().stdout;
+    let with = file.replace("left = \"contact\"\n", "left = \"contact\"\ndeletes = \"unlink\"\n");
+    world.run(&["apply", &world.file("unlink.toml", with)]).well();
+    world.sync(&[]).well();
+    assert_eq!((world.crm.count(hello_crm::Object::Person), world.records("contact").len()), (2, 2));
+    world.run(&["status", "--check"]).well();
+    world.is_quiet();
+}

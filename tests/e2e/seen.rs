@@ -458,3 +458,31 @@ fn what_is_longer_than_the_terminal_goes_through_the_pager() {
     piped.env("PAGER", "sed -e s/^/paged:/");
     assert!(!home.run_command(piped, &args).stdout.contains("paged:"));
 }
+
+#[test]
+fn a_shell_completes_the_names_of_what_there_is() {
+    let world = World::new();
+    linked(&world);
+    let home = text(&world.path());
+    let complete = |words: &[&str]| -> Vec<String> {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_entente"));
+        command.env("COMPLETE", "fish").args(["--", "entente", "--home", &home]).args(words);
+        command.env_remove("ENTENTE_HOME").env_remove("ENTENTE_TENANT");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(complete(&["sync", "He"]), ["HelloWorld"]);
+    assert_eq!(complete(&["conflict", "list", "--sync", ""]), ["HelloWorld"]);
+    assert_eq!(complete(&["integration", "disable", "H"]), ["HelloWorld"]);
+    assert!(complete(&["run", "show", ""]).contains(&"1".to_owned()));
+    assert_eq!(complete(&["tenant", "export", "def"]), ["default"]);
+    assert!(complete(&["sync", "HelloWorld", "--start-d"]).contains(&"--start-datetime".to_owned()));
+    // A home that is not there is not made.
+    let none = world.dir.path().join("none");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_entente"));
+    command.env("COMPLETE", "fish").args(["--", "entente", "--home", &text(&none), "sync", ""]);
+    let output = command.output().unwrap();
+    assert!(output.status.success() && !none.exists(), "{output:?}");
+}

@@ -124,6 +124,13 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
         ("link exclude", words(&[&["thing:2", "--dry-run"], &["evil/thing:1", "--dry-run"]])),
         ("link include", words(&[&["thing:2"], &[&format!("evil/thing:{}", hostile())]])),
         ("link new", words(&[&["thing:2"]])),
+        (
+            "link merge",
+            words(&[
+                &["thing:1", "thing:2", "--dry-run"],
+                &["thing:1", &format!("evil/thing:{}", hostile())],
+            ]),
+        ),
         ("integration fields", words(&[&["evil"], &["evil", "--json"], &["evil", "--object", &hostile()]])),
         ("integration list", words(&[&[], &["--json"]])),
         (

@@ -24,6 +24,23 @@ async fn world() -> World {
     world
 }
 
+/// The right side refuses «bad» by the name of its field; companies have a note, which can go without the rest.
+fn refuse_by_name(world: &mut World) {
+    world.right.character.refuses = Some("bad");
+    world.right.character.refuses_by_name = true;
+    for (side, object) in [(&world.left, "company"), (&world.right, "org")] {
+        side.set_field(object, "note", "text");
+    }
+    world.definition.mappings[1].fields.push(FieldMapping {
+        slot: Slot(3),
+        names: Sides::by(|_| "note".into()),
+        kinds: Sides::by(|_| "text".into()),
+        direction: Direction::Both,
+        writable: Sides::new(true, true),
+        ..FieldMapping::default()
+    });
+}
+
 /// A company on both sides, with one address; the ids.
 async fn acme(world: &World) -> (String, String) {
     let fields = [("name", text("ACME")), ("city", text("Leeds")), ("street", text("1 Road"))];
@@ -89,19 +106,7 @@ async fn one_decision_of_the_operator_settles_the_whole_address() {
 #[tokio::test]
 async fn a_part_that_is_refused_leaves_out_the_whole_address() {
     let mut world = world().await;
-    world.right.character.refuses = Some("bad");
-    world.right.character.refuses_by_name = true;
-    for (side, object) in [(&world.left, "company"), (&world.right, "org")] {
-        side.set_field(object, "note", "text");
-    }
-    world.definition.mappings[1].fields.push(FieldMapping {
-        slot: Slot(3),
-        names: Sides::by(|_| "note".into()),
-        kinds: Sides::by(|_| "text".into()),
-        direction: Direction::Both,
-        writable: Sides::new(true, true),
-        ..FieldMapping::default()
-    });
+    refuse_by_name(&mut world);
     let ids = acme(&world).await;
     world.left.edit("company", &ids.0, "city", text("bad"), "2025-01-01");
     world.left.edit("company", &ids.0, "street", text("9 Road"), "2025-01-01");
@@ -114,4 +119,22 @@ async fn a_part_that_is_refused_leaves_out_the_whole_address() {
     world.run().await;
     world.assert_quiet().await;
     assert_eq!(addresses(&world, &ids)[1], (text("Hull"), text("9 Road")));
+}
+
+#[tokio::test]
+async fn a_refused_address_is_not_mixed_with_a_newer_one_of_the_side_that_refused_it() {
+    let mut world = world().await;
+    refuse_by_name(&mut world);
+    let ids = acme(&world).await;
+    for (field, value) in [("city", "bad"), ("street", "9 Road"), ("note", "call first")] {
+        world.left.edit("company", &ids.0, field, text(value), "2025-01-01");
+    }
+    world.run().await;
+    let parked = [(text("bad"), text("9 Road")), (text("Leeds"), text("1 Road"))];
+    assert_eq!(addresses(&world, &ids), parked);
+    // The street alone is edited there: the fact of that side is the newer one, whole.
+    world.right.edit("org", &ids.1, "road", text("7 Road"), "2025-02-01");
+    world.run().await;
+    assert_eq!(addresses(&world, &ids), [(text("Leeds"), text("7 Road")), (text("Leeds"), text("7 Road"))]);
+    world.assert_quiet().await;
 }

@@ -2,7 +2,10 @@
 
 use crate::world::{World, text};
 use entente_core::Value;
-use entente_sync::{Code, Ledger as _, Notice, OperatorLedger as _, Pair, Reason, Run, Side, Status};
+use entente_sync::{
+    Code, Ledger as _, Notice, OperatorLedger as _, Pair, Reason, Run, RunKind, RunOptions, Scope, Side,
+    Status,
+};
 use std::time::Duration;
 
 /// A remote system that refuses records with «bad» in a value, and names the fields.
@@ -153,4 +156,25 @@ async fn a_record_that_is_found_after_a_refusal_is_merged_as_any_other() {
     assert_eq!(world.right.value("person", &person, "full"), text("Ada"));
     let ada = world.left.records("contact").remove(0).0;
     assert_eq!(world.left.value("contact", &ada, "name"), text("Ada"), "the newer of the two");
+}
+
+/// The plan was of the refused field too; what is left of it is what was agreed to.
+#[tokio::test]
+async fn a_plan_is_applied_without_the_fields_that_a_refusal_names() {
+    let world = world().await;
+    let bea = [("email", text("bea@example.org")), ("name", text("Bea")), ("phone", text("1"))];
+    let bea = world.left.put("contact", &bea, "2020-01-01");
+    world.run().await;
+    world.left.edit("contact", &bea, "name", text("Beatrice"), "2025-01-01");
+    world.left.edit("contact", &bea, "phone", text("bad"), "2025-01-01");
+    let fields = [("email", text(ADA)), ("name", text("Ada")), ("phone", text("bad"))];
+    world.left.put("contact", &fields, "2020-01-01");
+    let plan = world.run_with(RunOptions::plan(Scope::default())).await;
+    let run = world.run_with(RunKind::Apply { plan: plan.id, scope: Scope::default() }.into()).await;
+    assert_eq!((counts(&run), run.notices), ((1, 1, 0), vec![refused("tel", 2)]));
+    let person = world.person("bea@example.org");
+    assert_eq!(world.right.value("person", &person, "full"), text("Beatrice"));
+    assert_eq!(world.right.value("person", &person, "tel"), text("1"));
+    assert_eq!(world.right.value("person", &world.person(ADA), "full"), text("Ada"));
+    world.assert_quiet().await;
 }

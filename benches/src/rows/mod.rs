@@ -7,6 +7,7 @@ mod component;
 mod crowd;
 mod first_sync;
 mod full;
+mod import;
 mod judge;
 mod judge_lines;
 mod memory;
@@ -44,7 +45,7 @@ impl fmt::Debug for dyn Row {
 }
 
 /// All rows, in the order of the table.
-pub const ALL: [&dyn Row; 16] = [
+pub const ALL: [&dyn Row; 17] = [
     &first_sync::FirstSync,
     &peers::Peers,
     &changes::NoChange,
@@ -57,6 +58,7 @@ pub const ALL: [&dyn Row; 16] = [
     &plugin_start::PluginStart,
     &judge::Judge,
     &judge_lines::JudgeLines,
+    &import::Import,
     &memory::Memory,
     &tenants::Tenants,
     &start::Start,

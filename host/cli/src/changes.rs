@@ -119,9 +119,14 @@ pub(super) fn changes_text(page: &Page<ChangeView>) -> String {
     // All that is written to one record stands together.
     let mut places: BTreeMap<(&str, String), usize> = BTreeMap::new();
     let mut sorted: Vec<(usize, &ChangeView)> = Vec::with_capacity(page.rows.len());
-    for change in &page.rows {
+    for (n, change) in page.rows.iter().enumerate() {
         let next = places.len();
-        let place = *places.entry((change.action, name(change))).or_insert(next);
+        // New records of a file have nothing that tells them apart.
+        let which = match change.record.is_some() || change.source.is_some() {
+            true => name(change),
+            false => n.to_string(),
+        };
+        let place = *places.entry((change.action, which)).or_insert(next);
         sorted.push((place, change));
     }
     sorted.sort_by_key(|(place, _)| *place);

@@ -1,10 +1,25 @@
-//! `entente completion`: what a shell needs to complete commands and options.
+//! `entente completion`: what a shell needs to complete commands, options, and the names of what there is.
+//!
+//! A shell asks the program itself, by the variable COMPLETE ([`CompleteEnv`]), so that it knows the syncs and runs of the home
+//! that the command line names.
 
-use super::Cli;
 use super::door::{Data, data_output};
-use super::output::Done;
-use clap::CommandFactory;
-use clap_complete::Shell;
+use super::output::{Done, Output};
+use super::{Context, command};
+use anyhow::Context as _;
+use clap::Command;
+use clap_complete::env::Shells;
+use clap_complete::{ArgValueCandidates, CompleteEnv, CompletionCandidate, Shell};
+use entente::Home;
+use entente::Tenant;
+use entente::view::PageRequest;
+use std::path::PathBuf;
+
+/// The variable by which a shell asks.
+const VARIABLE: &str = "COMPLETE";
+
+/// How many of the last runs are offered.
+const RUNS: usize = 20;
 
 /// Options of `entente completion`.
 #[derive(Debug, clap::Args)]
@@ -15,8 +30,108 @@ pub(super) struct CompletionArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &CompletionArgs) -> anyhow::Result<Done> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "entente", &mut data_output(Data::Text));
+    let shell = args.shell.to_string();
+    let shells = Shells::builtins();
+    let completer = shells.completer(&shell).with_context(|| format!("{shell} is not known"))?;
+    completer.write_registration(VARIABLE, "entente", "entente", "entente", &mut data_output(Data::Text))?;
     Ok(Done::Well)
+}
+
+/// Answers a shell that asks how a command line may go on, and ends the program. Does nothing where none asks.
+pub(super) fn answer() {
+    CompleteEnv::with_factory(|| with_names(command(), "")).var(VARIABLE).complete();
+}
+
+/// What a value names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Sync,
+    Integration,
+    Run,
+    Tenant,
+}
+
+/// What the value of an argument names, by its command and its id.
+fn named(path: &str, argument: &str) -> Option<Named> {
+    match (path, argument) {
+        (_, "sync") | ("sync" | "status", "name") => Some(Named::Sync),
+        ("run show" | "run apply" | "run undo", "run") | ("record import", "undo") => Some(Named::Run),
+        ("integration add" | "tenant add", _) => None,
+        (_, "tenant") => Some(Named::Tenant),
+        (path, "name") if path.starts_with("integration ") => Some(Named::Integration),
+        (path, "name") if path.starts_with("tenant ") => Some(Named::Tenant),
+        _ => None,
+    }
+}
+
+/// The commands, with where the names in their arguments are taken from.
+fn with_names(command: Command, path: &str) -> Command {
+    let arguments: Vec<String> =
+        command.get_arguments().map(|argument| argument.get_id().to_string()).collect();
+    let command = arguments.iter().fold(command, |command, id| match named(path, id) {
+        Some(what) => command
+            .mut_arg(id.as_str(), |argument| argument.add(ArgValueCandidates::new(move || candidates(what)))),
+        None => command,
+    });
+    let below: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    below.iter().fold(command, |command, name| {
+        let path = format!("{path} {name}");
+        command.mut_subcommand(name, |below| with_names(below, path.trim_start()))
+    })
+}
+
+/// The value of an option on the command line that is completed.
+fn given(option: &str) -> Option<String> {
+    let mut words = std::env::args().skip_while(|word| word != "--").skip(1);
+    while let Some(word) = words.next() {
+        match word.strip_prefix(option) {
+            Some("") => return words.next(),
+            Some(rest) if rest.starts_with('=') => return rest.get(1..).map(str::to_owned),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The names that there are. None where they cannot be read: a shell has nobody to tell why.
+fn candidates(what: Named) -> Vec<CompletionCandidate> {
+    let context = Context {
+        home: given("--home").map(PathBuf::from),
+        create: false,
+        tenant: given("--tenant"),
+        output: Output { json: false, quiet: true, utc: false, paged: false },
+    };
+    let read = async || match what {
+        Named::Tenant => Ok(tenants(&context)?),
+        _ => names(what, &context.tenant()?).await,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(read())).unwrap_or_default()
+}
+
+async fn names(what: Named, tenant: &Tenant) -> anyhow::Result<Vec<CompletionCandidate>> {
+    let plain = |name: &String| CompletionCandidate::new(name);
+    Ok(match what {
+        Named::Sync => tenant.status(None).await?.iter().map(|status| plain(&status.sync)).collect(),
+        Named::Integration => {
+            tenant.list_integrations().await?.iter().map(|one| plain(&one.integration.name)).collect()
+        }
+        Named::Run => {
+            let page = PageRequest { after: None, limit: RUNS };
+            let runs = tenant.list_runs(None, page).await?.rows;
+            let shown = |run: &entente::view::RunView| {
+                let help = format!("{}, {}", run.sync, run.started.to_datetime().format("%-d %b %Y %H:%M"));
+                CompletionCandidate::new(run.run.to_string()).help(Some(help.into()))
+            };
+            runs.iter().map(shown).collect()
+        }
+        Named::Tenant => Vec::new(),
+    })
+}
+
+fn tenants(context: &Context) -> anyhow::Result<Vec<CompletionCandidate>> {
+    let home = Home::open(&context.home()?)?;
+    Ok(home.tenants()?.into_iter().map(CompletionCandidate::new).collect())
 }
 
 #[cfg(test)]
@@ -25,6 +140,33 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+        with_names(command(), "").debug_assert();
+    }
+
+    #[test]
+    fn each_name_is_known_where_it_is_asked_for() {
+        for (path, argument, what) in [
+            ("sync", "name", Some(Named::Sync)),
+            ("status", "name", Some(Named::Sync)),
+            ("conflict list", "sync", Some(Named::Sync)),
+            ("run undo", "run", Some(Named::Run)),
+            ("record import", "undo", Some(Named::Run)),
+            ("integration set", "name", Some(Named::Integration)),
+            ("integration add", "name", None),
+            ("tenant export", "name", Some(Named::Tenant)),
+            ("tenant add", "name", None),
+            ("plugin install", "name", None),
+        ] {
+            assert_eq!(named(path, argument), what, "{path} {argument}");
+            // The table names arguments that there are.
+            let mut found = command();
+            for word in path.split(' ') {
+                found = found.find_subcommand(word).unwrap().clone();
+            }
+            assert!(
+                found.get_arguments().any(|known| known.get_id() == argument),
+                "{path} has no {argument}"
+            );
+        }
     }
 }

@@ -266,8 +266,14 @@ async fn settle(args: SettleArgs, context: &Context) -> anyhow::Result<Done> {
                 Some(_) => "; it was decided otherwise before",
                 None => "",
             };
+            let together = match (choice, conflict.together.join(", ")) {
+                (Choice::Side(_), others) if !others.is_empty() => {
+                    format!("; one fact with {others}, which go with it")
+                }
+                _ => String::new(),
+            };
             text.push_str(&format!(
-                "conflict {}: {} takes {what}{before}\n",
+                "conflict {}: {} takes {what}{before}{together}\n",
                 settled.conflict, conflict.open.fields.left
             ));
         }

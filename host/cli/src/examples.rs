@@ -108,6 +108,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &["entente link exclude contact:12", "entente link exclude contact:12 --sync HelloWorld"],
     ),
     ("link include", &["entente link include contact:12"]),
+    (
+        "link merge",
+        &["entente link merge contact:12 contact:7 --dry-run", "entente link merge contact:12 contact:7"],
+    ),
     ("link new", &["entente link new contact:12"]),
     (
         "retry",
@@ -133,7 +137,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("tenant set", &["entente tenant set acme --limit memory-bytes=256MiB"]),
     ("tenant limits", &["entente tenant limits acme"]),
     ("doctor", &["entente doctor --offline"]),
-    ("completion", &["entente completion bash > /etc/bash_completion.d/entente"]),
+    ("completion", &["entente completion bash > entente.bash"]),
     ("man", &["entente man /usr/local/share/man/man1"]),
 ];
 

@@ -37,6 +37,12 @@ pub(super) fn import_text(view: &ImportView, file: &Path, refused: Option<&Path>
     if report.older > 0 {
         text.push_str(&format!("\n{} fields were left alone because the hub has newer values", report.older));
     }
+    if report.repeated > 0 {
+        text.push_str(&format!(
+            "\n{} rows are of records that rows above them made, by what records are recognised by; of each, the last values were kept (--key none: every row is a record of its own)",
+            report.repeated
+        ));
+    }
     for column in report.unused.iter().take(SHOWN) {
         text.push_str(&format!(
             "\ncolumn {} '{}' was not read: {}",
@@ -69,8 +75,9 @@ pub(super) fn import_text(view: &ImportView, file: &Path, refused: Option<&Path>
     text.push_str(&refused_text(report, refused));
     match report.run {
         Some(run) => {
-            let put_back = remedy::command(&Remedy::UndoRun { run, deletes: 0 });
-            text.push_str(&format!("\nrun {run}; put back what it has changed: {put_back}"));
+            let deletes = report.created + report.references_created;
+            let put_back = remedy::command(&Remedy::UndoRun { run, deletes });
+            text.push_str(&format!("\nrun {run}; put back what it has made and changed: {put_back}"));
         }
         None => text.push_str(&format!(
             "\nPlan: {} to create, {} to change",

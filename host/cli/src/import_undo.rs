@@ -34,15 +34,16 @@ pub(super) async fn undo(asked: &UndoImport, tenant: &Tenant, context: &Context)
     }
     let agreed = match asked.delete {
         Some(count) => count,
-        None if asked.yes || plan.deleted <= 1 => plan.deleted,
+        None if asked.yes || plan.deleted == 0 => plan.deleted,
         None => {
             let question = format!(
-                "{}\nDelete these {} records, and put {} back as they were?",
+                "{}\nDelete these {} records, and put {} others back as they were?",
                 changes_text(&plan.changes),
                 plan.deleted,
                 plan.put_back
             );
-            let unasked = "more than one record is deleted only after a question, with --yes, or with run undo --delete COUNT";
+            let unasked =
+                "records are deleted only after a question, with --yes, or with run undo --delete COUNT";
             if !confirmed(&question, unasked)? {
                 anyhow::bail!("nothing was put back");
             }
@@ -82,7 +83,7 @@ fn undone_text(undone: &UndoneImportView) -> String {
     parts.push(match run {
         Some(run) => {
             format!(
-                "run {run}: the import of run {undoes} is undone; its syncs carry that over with their next runs\nDone: {}",
+                "run {run}: the import of run {undoes} is undone; its syncs read that with their next runs, and each does with counterparts of what was deleted what its policy says (deletes; ignore: they stay)\nDone: {}",
                 totals("deleted", "changed")
             )
         }

@@ -230,6 +230,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = answer_as_compiler(std::env::args_os()) {
         return code;
     }
+    completion::answer();
     // A message of a panic goes through the door as well.
     std::panic::set_hook(Box::new(|panic| door::tell(&panic.to_string())));
     let cli = match parse() {
@@ -262,7 +263,7 @@ pub fn main() -> ExitCode {
         home: cli.global.home,
         create: cli.global.create,
         tenant: cli.global.tenant,
-        output: Output { json: cli.global.json, quiet: cli.global.quiet, utc: cli.global.utc },
+        output: Output { json: cli.global.json, quiet: cli.global.quiet, utc: cli.global.utc, paged: true },
     };
     let result = match cli.command {
         // The fastest commands need no runtime.

@@ -3,6 +3,7 @@
 use super::Context;
 use super::output::{Done, Usage, cell, table};
 use super::remedy;
+use entente::view::{MergedField, MergedView};
 use entente::{LinkOptions, Linked, RecordName};
 use entente_sync::Remedy;
 
@@ -51,6 +52,21 @@ pub(super) enum LinkCommand {
         #[command(flatten)]
         common: CommonArgs,
     },
+    /// Merge a record of the hub into another one that is the same: one person, two records
+    ///
+    /// The other one keeps its values and takes over what it has none for; of an address all or nothing. What referred to the
+    /// record refers to the other one since. Syncs read it as a merge: a counterpart that only the first has is that of the other
+    /// one then; where both have one, the first one's waits until it is merged or deleted there. `record restore` brings the
+    /// record back.
+    Merge {
+        /// The record that is merged, contact:12, and is gone then
+        record: RecordText,
+        /// The record that remains: contact:7
+        into: RecordText,
+        /// Show what would be taken over and what left, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Say that a record has no counterpart: the next run may make one
     ///
     /// For one that was sent and never answered, if you know that it was not made; for one whose counterpart was deleted,
@@ -62,6 +78,9 @@ pub(super) enum LinkCommand {
         common: CommonArgs,
     },
 }
+
+/// The most characters of a value.
+const LONGEST: usize = 200;
 
 /// A record as it was typed.
 type RecordText = String;
@@ -110,9 +129,41 @@ pub(super) async fn run(command: LinkCommand, context: &Context) -> anyhow::Resu
             let record = name(&record)?;
             context.tenant()?.link_anew(&record, common.options()).await?
         }
+        LinkCommand::Merge { record, into, dry_run } => {
+            let (record, into) = (name(&record)?, name(&into)?);
+            let merged = context.tenant()?.merge_records(&record, &into, dry_run).await?;
+            context.output.show(&merged, merged_text)?;
+            return Ok(Done::Well);
+        }
     };
     context.output.show(&linked, |linked| linked.iter().map(text).collect::<Vec<_>>().join("\n"))?;
     Ok(Done::Well)
+}
+
+/// What one record took over from another, and what is left of that.
+fn merged_text(merged: &MergedView) -> String {
+    let MergedView { record, title, merged: gone, merged_title, taken, left, referring, dry } = merged;
+    let called = |title: &Option<String>| {
+        title.as_ref().map(|title| format!(" \u{ab}{title}\u{bb}")).unwrap_or_default()
+    };
+    let mut text = format!("~ {record}{}", called(title));
+    for MergedField { field, value } in taken {
+        text.push_str(&format!("\n    + {field}: {}", cell(&value.to_string(), LONGEST)));
+    }
+    text.push_str(&format!("\n- {gone}{}", called(merged_title)));
+    for MergedField { field, value } in left {
+        text.push_str(&format!("\n    - {field}: {}", cell(&value.to_string(), LONGEST)));
+    }
+    for of in referring {
+        text.push_str(&format!("\n~ {of} refers to {record}"));
+    }
+    let back = remedy::command(&Remedy::RestoreRecord { record: gone.to_data() });
+    text + &match dry {
+        true => format!("\n{gone} would be merged into {record}; nothing was done"),
+        false => format!(
+            "\n{gone} is merged into {record}; its syncs read it with the next run. To bring it back: {back}"
+        ),
+    }
 }
 
 /// Both records beside each other, and what was done with them.

@@ -2,16 +2,16 @@
 
 use super::door::print_line;
 use super::import_text::import_text;
-use super::output::{Done, Usage};
+use super::output::{Done, Output, Usage};
 use super::{Context, key_variable, plugin, record_import, remedy, report, sync};
 use crate::toolchain::{BuildOptions, clean};
 use anyhow::Context as _;
-use entente::view::{ChangeQuery, ImportView, NoticeView};
-use entente::{NewIntegration, SecretText, Tenant};
+use entente::view::{ChangeQuery, ImportView, NoticeView, PageRequest};
+use entente::{NewIntegration, RecordName, SecretText, Tenant};
 use entente_core::Value;
 use entente_plugin::Compiler;
 use entente_sqlite::ImportOptions;
-use entente_sync::{Randomness, SystemRandomness};
+use entente_sync::{Deed, Randomness, RunId, SystemRandomness};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -95,15 +95,17 @@ pub(super) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
         WINDOW[0], WINDOW[1]
     );
     step("5. Bring both into agreement, for what changed in 2020", &command);
-    let first = sync_window(&tenant, context).await?;
+    // It goes on by itself, whatever it prints.
+    let output = Output { paged: false, ..context.output };
+    let (run, first) = sync_window(&tenant, output).await?;
     step("6. The same again: there is nothing to do", &command);
-    let second = sync_window(&tenant, context).await?;
+    let (_, second) = sync_window(&tenant, output).await?;
     if second > 0 {
         anyhow::bail!("the second run wrote {second} records; it should have written none");
     }
     print_line(&format!("\nThe first run wrote {first} records, the second none.\n\nTry next:"));
-    let contact = sample_contact(&tenant).await?;
-    tell_next(&program, &entente, &contact, &args.dir);
+    let contact = sample_contact(&tenant, run).await?;
+    tell_next(&program, &entente, (run, &contact), &args.dir);
     Ok(Done::Well)
 }
 
@@ -148,9 +150,9 @@ async fn add_integration(tenant: &Tenant, component: &Path, url: &str, key: Stri
 }
 
 /// What to try next.
-fn tell_next(program: &str, entente: &str, contact: &str, dir: &Path) {
+fn tell_next(program: &str, entente: &str, (run, contact): (RunId, &str), dir: &Path) {
     for (command, what) in [
-        (format!("{entente} run show 1"), "what was written, and why"),
+        (format!("{entente} run show {run}"), "what was written, and why"),
         (format!("{entente} record show {contact}"), "where each value comes from"),
         (format!("{entente} record set {contact} phone=\"+49 30 5550100\""), "edit it in the hub"),
         (format!("{entente} sync HelloWorld --dry-run"), "the plan for everything, whatever its date"),
@@ -171,29 +173,24 @@ fn step(what: &str, command: &str) {
     print_line(&format!("\n{what}\n$ {command}"));
 }
 
-async fn sync_window(tenant: &Tenant, context: &Context) -> anyhow::Result<u64> {
+/// Runs the sync; its number, and how many records it wrote.
+async fn sync_window(tenant: &Tenant, output: Output) -> anyhow::Result<(RunId, u64)> {
     let args = sync::SyncArgs::window("HelloWorld", WINDOW[0], WINDOW[1]);
-    let end = sync::run_once(tenant, &args.name, args.options()?, context.output).await?;
-    let left = report::show(tenant, &end, &ChangeQuery::default(), None, context.output).await?;
-    let written = end.run.writes();
+    let end = sync::run_once(tenant, &args.name, args.options()?, output).await?;
+    let left = report::show(tenant, &end, &ChangeQuery::default(), None, output).await?;
+    let (run, written) = (end.run.id, end.run.writes());
     report::done(end, left, false)?;
-    Ok(written)
+    Ok((run, written))
 }
 
-/// A contact that both sides have.
-async fn sample_contact(tenant: &Tenant) -> anyhow::Result<String> {
-    use entente_sync::Status;
-    let mut after = 0;
-    loop {
-        let pairs = tenant.ledger().pairs_in(Status::Ok, None, after, 100).await?;
-        let Some(last) = pairs.last() else { return Ok("contact:1".to_owned()) };
-        after = last.id;
-        let linked =
-            pairs.iter().find(|pair| pair.objects.left == "contact" && pair.ids.iter().all(Option::is_some));
-        if let Some(id) = linked.and_then(|pair| pair.ids.left.clone()) {
-            return Ok(format!("contact:{id}"));
-        }
-    }
+/// A contact of which a run has changed some fields here, so that its values are of several origins.
+async fn sample_contact(tenant: &Tenant, run: RunId) -> anyhow::Result<String> {
+    let query = ChangeQuery { action: Some(Deed::Update), ..ChangeQuery::default() };
+    let changes = tenant.show_run(run, &query, PageRequest { after: None, limit: 1000 }).await?.changes;
+    let rows = changes.iter().flat_map(|changes| &changes.rows);
+    let changed = rows.filter_map(|change| change.record.as_ref());
+    let found = changed.map(RecordName::to_data).find(|record| record.starts_with("contact:"));
+    Ok(found.unwrap_or_else(|| "contact:1".to_owned()))
 }
 
 /// How this program is called from here.

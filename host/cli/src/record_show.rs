@@ -1,7 +1,7 @@
 //! `entente record show`: where each value of a record comes from, and what waits.
 
 use super::changes::{fields, head};
-use super::output::{Output, cell, table};
+use super::output::{Output, cell, second, table};
 use super::paging::go_on;
 use super::remedy;
 use entente::view::{
@@ -17,14 +17,15 @@ pub(super) async fn show_known(tenant: &Tenant, record: &RecordName, output: Out
 }
 
 fn known_table(known: &KnownRecordView) -> String {
-    let mut rows = match known.unsettled.is_empty() {
+    let unsettled = of_fields(&known.unsettled, &known.pairs);
+    let mut rows = match unsettled.is_empty() {
         true => table(["field", "last told"]),
         false => table(["field", "last told", "not settled"]),
     };
     for field in &known.fields {
         let mut row = vec![field.name.clone(), cell(&field.value.to_string(), 60)];
-        if !known.unsettled.is_empty() {
-            row.push(notes(&known.unsettled, &field.name));
+        if !unsettled.is_empty() {
+            row.push(notes(&unsettled, &field.name));
         }
         rows.add_row(row);
     }
@@ -43,6 +44,7 @@ pub(super) async fn show(tenant: &Tenant, object: &str, id: &str, output: Output
 
 fn record_table(detail: &RecordDetail) -> String {
     let RecordDetail { record: view, put_back, pairs, unsettled } = detail;
+    let unsettled = of_fields(unsettled, pairs);
     let head = ["field", "value", "since", "from"];
     let mut rows = if unsettled.is_empty() {
         table(head)
@@ -51,8 +53,8 @@ fn record_table(detail: &RecordDetail) -> String {
     };
     for field in &view.fields {
         let since = match field.time {
-            Some(time) if time.certain => time.at.to_string(),
-            Some(time) => format!("at the latest {}", time.at),
+            Some(time) if time.certain => second(time.at),
+            Some(time) => format!("at the latest {}", second(time.at)),
             None => String::new(),
         };
         let back = put_back.iter().find(|back| back.field == field.name);
@@ -70,13 +72,22 @@ fn record_table(detail: &RecordDetail) -> String {
         let from = back.unwrap_or(from);
         let mut row = vec![field.name.clone(), cell(&field.value.to_string(), 60), since, from];
         if !unsettled.is_empty() {
-            row.push(notes(unsettled, &field.name));
+            row.push(notes(&unsettled, &field.name));
         }
         rows.add_row(row);
     }
     let mut text = format!("{}:{}\n{rows}", view.object, view.id);
-    text.extend(pairs.iter().map(pair_text));
+    text.extend(pairs.iter().map(|pair| pair_text(pair) + &remedy::lines(&pair.remedies)));
     text
+}
+
+/// What is not settled of single fields; what holds for the whole record is told of its pair.
+fn of_fields<'u>(unsettled: &'u [UnsettledView], pairs: &[PairView]) -> Vec<&'u UnsettledView> {
+    let of_pair = |one: &UnsettledView| {
+        let same = |pair: &&PairView| pair.sync == one.sync && pair.reason.as_ref() == Some(&one.reason);
+        one.conflict.is_none() && one.other.is_none() && pairs.iter().any(|pair| same(&pair))
+    };
+    unsettled.iter().filter(|one| !of_pair(one)).collect()
 }
 
 /// What happened to a record, the newest first.
@@ -88,13 +99,14 @@ pub(super) fn history_text(history: &RecordHistory) -> String {
             Origin::Import { .. } => format!("set {}:", by_whom(&edit.origin)),
             _ => "set by hand:".to_owned(),
         };
-        let at = edit.at.map_or_else(|| "at a time that is not known".to_owned(), |at| at.to_string());
+        let at = edit.at.map_or_else(|| "at a time that is not known".to_owned(), second);
         let value = cell(&edit.value.to_string(), 200);
         told.push((edit.at, format!("{at}  {who} {} = {value}", edit.field)));
     }
     for HistoryView { run, sync, at, change } in &history.changes.rows {
-        let lines =
-            [format!("{at}  run {run} of {sync}: {}", head(change))].into_iter().chain(fields(change));
+        let lines = [format!("{}  run {run} of {sync}: {}", second(*at), head(change))]
+            .into_iter()
+            .chain(fields(change));
         told.push((Some(*at), lines.collect::<Vec<_>>().join("\n")));
     }
     if let Some(deleted) = &history.deleted {
@@ -104,7 +116,7 @@ pub(super) fn history_text(history: &RecordHistory) -> String {
             Origin::Import { .. } => "deleted by the undo of an import".to_owned(),
             Origin::Sync { name, .. } => format!("deleted by {name}"),
         };
-        told.push((Some(deleted.at), format!("{}  {by}", deleted.at)));
+        told.push((Some(deleted.at), format!("{}  {by}", second(deleted.at))));
     }
     if told.is_empty() {
         return format!("no sync has written to {}", history.record);
@@ -115,8 +127,9 @@ pub(super) fn history_text(history: &RecordHistory) -> String {
 }
 
 /// What is not settled of a field.
-fn notes(unsettled: &[UnsettledView], field: &str) -> String {
-    let notes: Vec<String> = unsettled.iter().filter(|one| one.field == field).map(unsettled_text).collect();
+fn notes(unsettled: &[&UnsettledView], field: &str) -> String {
+    let of_field = unsettled.iter().filter(|one| one.field == field);
+    let notes: Vec<String> = of_field.map(|one| unsettled_text(one)).collect();
     notes.join("; ")
 }
 

@@ -30,9 +30,9 @@ pub(super) struct UndoArgs {
     /// The number of the run
     #[arg(value_parser = run_number)]
     run: i64,
-    /// Delete the records that the run has made, by naming how many they are; unless the number is right, nothing is undone
-    #[arg(long, value_name = "COUNT", default_value_t = 0)]
-    delete: u64,
+    /// Delete the records that the run has made, by naming how many they are: where it would be more, nothing is undone
+    #[arg(long, value_name = "COUNT")]
+    delete: Option<u64>,
     /// Of an import: delete the records that it has made without asking
     #[arg(long, conflicts_with = "delete")]
     yes: bool,
@@ -59,7 +59,6 @@ pub(super) async fn undo(args: UndoArgs, context: &Context) -> anyhow::Result<Do
     let tenant = context.tenant()?;
     if tenant.find_run(args.run).await?.options.imports().is_some() {
         let UndoArgs { run, delete, yes, dry_run, limit, .. } = args;
-        let delete = Some(delete).filter(|delete| *delete > 0);
         return import_undo::undo(&UndoImport { run, delete, yes, dry_run, limit }, &tenant, context).await;
     }
     if args.yes {
@@ -70,7 +69,7 @@ pub(super) async fn undo(args: UndoArgs, context: &Context) -> anyhow::Result<Do
     let (sync, options) = if args.dry_run {
         tenant.to_plan_undo(args.run).await?
     } else {
-        tenant.to_undo(args.run, args.delete).await?
+        tenant.to_undo(args.run, args.delete.unwrap_or(0)).await?
     };
     again(&tenant, &sync, RunOptions { wait: args.wait, ..options }, args.limit, context).await
 }

@@ -34,13 +34,17 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> anyhow::Result<D
     }
     let (mut statuses, now) = (tenant.status(args.name.as_deref()).await?, tenant.clock().now());
     for status in &mut statuses {
-        if args.name.is_some() {
+        if args.name.is_some() && !args.differing {
             let waiting = tenant.show_waiting(&status.sync, most(context.output)).await?;
             status.next = next_of_one(std::mem::take(&mut status.next), &waiting);
             status.waiting = Some(waiting);
         }
         if args.differing {
             status.differing = Some(tenant.show_differing(&status.sync, most(context.output)).await?);
+            // It is what they would have people see.
+            for notice in status.last_run.iter_mut().flat_map(|run| &mut run.notices) {
+                notice.remedies.retain(|remedy| !matches!(remedy, Remedy::ShowDiffering { .. }));
+            }
         }
     }
     context.output.show(&statuses, |statuses| {

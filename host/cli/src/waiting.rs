@@ -4,7 +4,7 @@ use super::output::{Output, cell};
 use super::remedy;
 use entente::RecordName;
 use entente::view::{DifferingField, DifferingView, WaitingItem, WaitingView};
-use entente_core::Foreign;
+use entente_core::{Foreign, Value};
 use entente_sync::Remedy;
 
 /// How many of each kind are shown to people.
@@ -57,7 +57,7 @@ fn line(item: &WaitingItem) -> String {
     let why = item.reason.as_ref().map_or("", |why| why.reason.as_str());
     let why = match &item.values {
         Some(values) => {
-            let [left, right] = values.as_ref().map(|value| cell(&value.to_string(), 40)).into_array();
+            let [left, right] = values.as_ref().map(shown).into_array();
             format!("{left} or {right}: {why}")
         }
         None => why.to_owned(),
@@ -73,7 +73,7 @@ pub(super) fn differing_lines(differing: &DifferingView) -> String {
     }
     let mut text = "these fields differ on purpose:".to_owned();
     for DifferingField { records: of, field, values, reason } in &differing.list {
-        let [left, right] = values.as_ref().map(|value| cell(&value.to_string(), 40)).into_array();
+        let [left, right] = values.as_ref().map(shown).into_array();
         let why = cell(&reason.reason, 200);
         text.push_str(&format!("\n  {} {field}: {left} and {right}: {why}", records(of)));
     }
@@ -81,6 +81,11 @@ pub(super) fn differing_lines(differing: &DifferingView) -> String {
         text.push_str("\n  and more: --json lists them");
     }
     text
+}
+
+/// A value in a sentence; one that is blank is seen.
+fn shown(value: &Value) -> String {
+    if value.is_blank() { "(blank)".to_owned() } else { cell(&value.to_string(), 40) }
 }
 
 /// The records of a pair.

@@ -6,6 +6,7 @@ use crate::config::{
     SealingKey, SecretText, SettingIssue, Told, definition_from_manual,
 };
 use crate::grants::{GrantRefused, IntegrationNotice};
+use crate::view::NotMerged;
 use egress::StoredBudget;
 use entente_core::{Foreign, Timestamp};
 use entente_plugin::{
@@ -120,6 +121,9 @@ pub enum TenantError {
     /// A record was not erased.
     #[error(transparent)]
     NotErased(Box<NotErased>),
+    /// Two records were not merged.
+    #[error(transparent)]
+    NotMerged(#[from] NotMerged),
     /// The integration is disabled.
     #[error("the integration '{0}' is disabled")]
     Disabled(String),
@@ -283,6 +287,7 @@ impl TenantError {
             | TenantError::SecretNotAsked { .. }
             | TenantError::NotThatAccount { .. }
             | TenantError::NoPair(_)
+            | TenantError::NotMerged(_)
             | TenantError::Busy { .. } => Vec::new(),
         }
     }

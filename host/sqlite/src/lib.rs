@@ -17,8 +17,8 @@ pub use hub::{
     BadCell, BadCells, BadCode, CardVersion, CellError, CsvError, DateOrder, Definer, Empty, ExportOptions,
     Exported, FieldChange, FieldDefinition, Hub, HubError, ImportFilter, ImportKey, ImportNote,
     ImportOptions, ImportReport, ImportedPage, Left, LeftOut, List, ListQuery, MOST_CHOICES, MOST_FIELDS,
-    MOST_FIELDS_OF_ALL, MOST_OBJECTS, ObjectDefinition, Only, Origin, ParseError, ParseOptions,
-    REFUSED_COLUMN, RecordChange, RecordField, RecordView, Refusal, RefusalCount, UndoImportError,
+    MOST_FIELDS_OF_ALL, MOST_OBJECTS, Merge, ObjectDefinition, Only, Origin, ParseError, ParseOptions,
+    REFUSED_COLUMN, RecordChange, RecordField, RecordView, Refusal, RefusalCount, Taken, UndoImportError,
     UndoneImport, UnusedColumn, Weighing, export_cards, export_csv, import_csv, import_with_refused,
     parse_value,
 };

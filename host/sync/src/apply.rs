@@ -8,7 +8,7 @@ use super::limits;
 use super::number::{PairId, Slot};
 use super::pair::Pair;
 use super::plan::Plan;
-use super::reason::Reason;
+use super::reason::{FieldReason, Reason};
 use super::session::Session;
 use std::collections::BTreeMap;
 
@@ -39,6 +39,21 @@ fn difference(planned: &Change, now: &Change) -> Option<Difference> {
     Some(Difference::FieldLess { slot: *less })
 }
 
+/// Whether a change of the plan that was sent in this run is sent again without a field that the side has refused.
+fn is_by_refusal(
+    difference: &Difference,
+    wanted: &Change,
+    now: &Change,
+    pairs: &[Pair],
+    executed: &Option<Reason>,
+) -> bool {
+    let Difference::FieldLess { .. } = difference else { return false };
+    let Some(pair) = pairs.iter().find(|pair| pair.id == now.pair) else { return false };
+    let refused = |slot: Slot| matches!(pair.differs(slot), Some(FieldReason::Refused { side, .. }) if *side == now.target);
+    let sent = |slot: Slot| now.fields.iter().any(|field| field.slot == slot);
+    wanted.reason == *executed && wanted.fields.iter().all(|field| sent(field.slot) || refused(field.slot))
+}
+
 impl Session<'_> {
     /// Compares a batch of decisions with the approved plan. Withholds changes that differ or are not in it;
     /// returns the changes of the plan, each with what became of it.
@@ -62,7 +77,9 @@ impl Session<'_> {
                 .find(|wanted| wanted.pair == change.pair && wanted.target == change.target);
             let why = match wanted {
                 None => Reason::NotInPlan { run: planned },
-                Some(wanted) => match difference(wanted, change) {
+                Some(wanted) => match difference(wanted, change)
+                    .filter(|difference| !is_by_refusal(difference, wanted, change, pairs, &executed))
+                {
                     None => {
                         wanted.status = ChangeStatus::Dropped;
                         wanted.reason.clone_from(&executed);

@@ -207,7 +207,9 @@ impl Session<'_> {
         };
         pair.half_mut(side).deleted = Some(now);
         pair.keys[side] = Some(Vec::new());
-        if pair.half(side.other()).id.is_some() {
+        if pair.halves.iter().any(|half| half.left_out) {
+            // By the word of an operator nothing is done about this pair, and nobody waits for it.
+        } else if pair.half(side.other()).id.is_some() && pair.half(side.other()).deleted.is_none() {
             self.hold(pair, mapping, side, reason);
         } else {
             pair.status = Status::Deleted;

@@ -103,11 +103,11 @@ fn ruled_for(
 }
 
 impl Part<'_> {
-    /// The verdict on a field that the other side refused with the rest of the group: it goes along with what this side has
-    /// changed since.
+    /// The verdict on a field that was refused with the rest of the group, by the other side or by this one: it goes along with
+    /// what this side has changed since, so that no part of the fact that was refused stands beside a newer one.
     fn with_the_rest(&self, pair: &Pair, source: Side) -> Option<(Slot, Grouped)> {
         let slot = self.field.slot;
-        let parked = matches!(pair.differs(slot), Some(FieldReason::Refused { side, .. }) if *side != source);
+        let parked = matches!(pair.differs(slot), Some(FieldReason::Refused { .. }));
         if !parked {
             return None;
         }

@@ -128,6 +128,8 @@ pub enum Remedy {
     ApplyRun { run: i64 },
     /// Undo a run, with consent to delete `deletes` records that it created.
     UndoRun { run: i64, deletes: u64 },
+    /// Show what an undo of a run would do.
+    PlanUndo { run: i64 },
     /// List the conflicts of one sync or of all.
     ListConflicts { sync: Option<String> },
     /// Settle conflicts; `hub`: one side is the hub.
@@ -150,6 +152,10 @@ pub enum Remedy {
     ShowDiffering { sync: String },
     /// Link a record with this one, which has no other counterpart.
     LinkWith { sync: String, record: String, other: String },
+    /// Take away the link of a record with this one.
+    RemoveLink { sync: String, record: String, other: String },
+    /// Merge a record of the hub into another one that is the same.
+    MergeRecord { record: String, into: String },
     /// Restore a deleted record of the hub.
     RestoreRecord { record: String },
     /// Say which record is the counterpart of this one.

@@ -242,6 +242,9 @@ impl Given {
             Remedy::UndoRun { run: number, deletes } => {
                 step("if that is right", run("undo", number).plain("--delete").number(deletes))
             }
+            Remedy::PlanUndo { run: number } => {
+                step("see what an undo would put back", run("undo", number).plain("--dry-run"))
+            }
             Remedy::ListConflicts { sync } => {
                 let words = self.entente("conflict list").option_if("--sync", sync.as_deref());
                 step("decide conflicts", words)
@@ -290,11 +293,19 @@ impl Given {
                 "if they are the same, link them",
                 self.entente("link set").word(record).word(other).option("--sync", sync),
             ),
+            Remedy::RemoveLink { sync, record, other } => step(
+                "if another record got its id, take the link away",
+                self.entente("link remove").word(record).word(other).option("--sync", sync),
+            ),
+            Remedy::MergeRecord { record, into } => step(
+                "if they are the same, merge it into the other one",
+                self.entente("link merge").word(record).word(into),
+            ),
             Remedy::RestoreRecord { record } => {
                 step("if it should not have been deleted", self.entente("record restore").word(record))
             }
             Remedy::LinkAnew { sync, record } => step(
-                "if you know that it was not made, let it be made",
+                "if you know that it is not there, let it be made",
                 self.entente("link new").word(record).option("--sync", sync),
             ),
             Remedy::LeaveOut { sync, record } => step(

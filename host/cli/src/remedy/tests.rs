@@ -77,6 +77,8 @@ fn of_installation_and_runs() -> Vec<Remedy> {
         Remedy::DeleteFirst { record: text("HelloWorld/person:p3") },
         Remedy::ShowDiffering { sync: name() },
         Remedy::LinkWith { sync: name(), record: text("contact:12"), other: text("HelloWorld/person:p3") },
+        Remedy::RemoveLink { sync: name(), record: text("contact:12"), other: text("HelloWorld/person:p3") },
+        Remedy::MergeRecord { record: text("contact:12"), into: text("contact:7") },
         Remedy::ChooseHome,
         Remedy::LeaveSecretsOut,
         Remedy::Wait,
@@ -93,6 +95,7 @@ fn of_installation_and_runs() -> Vec<Remedy> {
         Remedy::ShowLog { run: 3 },
         Remedy::ApplyRun { run: 3 },
         Remedy::UndoRun { run: 3, deletes: 2 },
+        Remedy::PlanUndo { run: 3 },
         Remedy::ListConflicts { sync: None },
         Remedy::ListConflicts { sync: Some(name()) },
         Remedy::SettleConflicts { hub: true },
@@ -136,7 +139,8 @@ fn is_listed(remedy: &Remedy) -> bool {
         Remedy::BuildPlugin { .. } | Remedy::Apply | Remedy::ApplyPruned | Remedy::Export => true,
         Remedy::AddTenant { .. } | Remedy::AddTenantFrom { .. } | Remedy::RemoveTenant { .. } => true,
         Remedy::CreateHome | Remedy::RestoreRecord { .. } | Remedy::DeleteFirst { .. } => true,
-        Remedy::ShowDiffering { .. } | Remedy::LinkWith { .. } => true,
+        Remedy::ShowDiffering { .. } | Remedy::LinkWith { .. } | Remedy::MergeRecord { .. } => true,
+        Remedy::RemoveLink { .. } | Remedy::PlanUndo { .. } => true,
         Remedy::ExportTenant { .. } | Remedy::ChooseHome | Remedy::LeaveSecretsOut | Remedy::Wait => true,
         Remedy::Sync { .. } | Remedy::GoOn { .. } | Remedy::SyncAgain { .. } => true,
         Remedy::PlanSync { .. } | Remedy::ReadAll { .. } | Remedy::LiftBrake { .. } => true,
@@ -211,6 +215,8 @@ fn every_remedy_has_words_and_a_command() {
     delete HelloWorld/person:p3 in HelloWorld
     see which and why: entente status shop --differing
     if they are the same, link them: entente link set contact:12 HelloWorld/person:p3 --sync shop
+    if another record got its id, take the link away: entente link remove contact:12 HelloWorld/person:p3 --sync shop
+    if they are the same, merge it into the other one: entente link merge contact:12 contact:7
     name another folder with --home or ENTENTE_HOME
     leave the secrets out, and set them again: entente --tenant acme sync 'my shop' --without-secrets
     wait until it has ended: entente --tenant acme sync 'my shop' --wait
@@ -227,6 +233,7 @@ fn every_remedy_has_words_and_a_command() {
     see what its plugins logged: entente run show 3 --log
     do what run 3 planned: entente run apply 3
     if that is right: entente run undo 3 --delete 2
+    see what an undo would put back: entente run undo 3 --dry-run
     decide conflicts: entente conflict list
     decide conflicts: entente conflict list --sync shop
     decide: entente conflict settle NUMBER --hub, --integration or --value VALUE
@@ -242,7 +249,7 @@ fn every_remedy_has_words_and_a_command() {
     if it is one too many, delete it in HelloWorld
     if you know its counterpart (INTEGRATION/OBJECT:ID), say which it is: entente link set contact:12 COUNTERPART --sync shop
     if you know its counterpart (OBJECT:ID, a record of the hub), say which it is: entente link set HelloWorld/person:p3 COUNTERPART --sync shop
-    if you know that it was not made, let it be made: entente link new HelloWorld/person:p3 --sync shop
+    if you know that it is not there, let it be made: entente link new HelloWorld/person:p3 --sync shop
     if it is to stay here only, leave it out of the sync: entente link exclude contact:12 --sync shop
     if it is to take part again: entente link include contact:12 --sync shop
     see which records are held: entente status shop

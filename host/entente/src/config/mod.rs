@@ -28,6 +28,7 @@ pub use apply::issue::{DraftIssue, DraftPlace};
 pub use apply::plan::{ConfigurationPlan, PlanLine, PlanSign};
 pub use apply::prepare::{Draft, FileInputs, PluginSource, Prepared};
 pub use check::fit::fit;
+pub(crate) use check::groups::ADDRESS;
 pub use check::manual::definition_from_manual;
 pub use check::names::Names;
 pub use check::sync::{Checked, SyncDraft, check};

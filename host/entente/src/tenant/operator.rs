@@ -7,7 +7,7 @@ use crate::config::HUB;
 use entente_core::Foreign;
 use entente_sync::{
     Choice, ConflictFilter, FieldMapping, Lease, LedgerError, MappingId, ObjectMapping, OpenConflict, Pair,
-    Run, RunStatus, Side, Sides, Status, SyncDefinition,
+    Run, RunStatus, Side, Sides, Slot, Status, SyncDefinition,
 };
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,8 +30,17 @@ pub struct WaitingConflict {
     pub exchanges: Sides<String>,
     /// The field mapping; `None` where the field is no longer mapped.
     pub field: Option<FieldMapping>,
+    /// The fields that are one fact with it, by their names on the left: a side that is chosen for it is chosen for them.
+    pub together: Vec<String>,
     /// The conflict.
     pub open: OpenConflict,
+}
+
+/// The other fields of the group of a field, by their names on the left.
+fn together(mapping: &ObjectMapping, slot: Slot) -> Vec<String> {
+    let group = mapping.groups.iter().find(|group| group.contains(&slot)).into_iter().flatten();
+    let others = group.filter(|other| **other != slot).filter_map(|other| mapping.field(*other));
+    others.map(|field| field.name(Side::Left).to_owned()).collect()
 }
 
 /// The name of a record: `contact:12` of the hub, `HelloWorld/person:p3` of an integration. Serialised as
@@ -240,6 +249,7 @@ impl Tenant {
                 relation: definition.relation.clone(),
                 exchanges: definition.exchanges.clone(),
                 field: mapping.field(open.conflict.slot).cloned(),
+                together: together(mapping, open.conflict.slot),
                 open,
             })
         });

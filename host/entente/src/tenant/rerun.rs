@@ -111,7 +111,7 @@ impl RerunError {
     pub fn remedies(&self) -> Vec<Remedy> {
         match self {
             RerunError::NoRun(_) => vec![Remedy::ListRuns],
-            RerunError::PlansUndo { undoes, .. } => vec![Remedy::UndoRun { run: *undoes, deletes: 0 }],
+            RerunError::PlansUndo { undoes, .. } => vec![Remedy::PlanUndo { run: *undoes }],
             RerunError::NotDry(run) => vec![Remedy::ShowRun { run: *run }],
             RerunError::NothingLeft { run, sync } => {
                 vec![Remedy::ShowRun { run: *run }, Remedy::PlanSync { sync: sync.clone() }]
@@ -120,8 +120,8 @@ impl RerunError {
                 vec![Remedy::PlanSync { sync: sync.clone() }]
             }
             RerunError::Overtaken { newest, .. } => vec![Remedy::ApplyRun { run: *newest }],
-            RerunError::NotImport(run) => vec![Remedy::UndoRun { run: *run, deletes: 0 }],
-            RerunError::IsImport(run) => vec![Remedy::UndoRun { run: *run, deletes: 0 }],
+            RerunError::NotImport(run) => vec![Remedy::PlanUndo { run: *run }, Remedy::ListRuns],
+            RerunError::IsImport(run) => vec![Remedy::PlanUndo { run: *run }],
             RerunError::UndidImport { undoes, .. } => vec![Remedy::ShowRun { run: *undoes }],
             RerunError::WouldDelete { run, deletes } => {
                 vec![Remedy::UndoRun { run: *run, deletes: *deletes }]

@@ -93,7 +93,7 @@ impl ErrorCode {
             TenantError::Sync(error) => Self::of_sync(error),
             TenantError::NotAdded { error, .. } => Self::of(error),
             TenantError::Grants(_) => Self::Usage,
-            TenantError::NotLinked(_) => Self::Invalid,
+            TenantError::NotLinked(_) | TenantError::NotMerged(_) => Self::Invalid,
             TenantError::NotErased(error) => match **error {
                 NotErased::UnderWay(_) => Self::Busy,
                 NotErased::NotOfTheHub(_) | NotErased::Counterparts { .. } => Self::Invalid,

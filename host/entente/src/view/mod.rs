@@ -21,6 +21,7 @@ mod history;
 mod import;
 mod integration;
 mod limit;
+mod merge;
 mod notice;
 mod page;
 mod plugin;
@@ -52,6 +53,7 @@ pub use integration::{
     RemovedIntegrationView,
 };
 pub use limit::{LimitView, UsedView};
+pub use merge::{MergedField, MergedView, NotMerged};
 pub use notice::NoticeView;
 pub use page::{Cursor, CursorError, Page, PageRequest};
 pub use plugin::{AskView, BuiltPluginView, InspectionView};

@@ -469,6 +469,20 @@ async fn examples() -> Examples {
             }],
         }],
     );
+    let field = |field: &str, value: &str| MergedField { field: field.to_owned(), value: Value::text(value) };
+    examples.add(
+        "link merge",
+        &MergedView {
+            record: name("contact:7"),
+            title: Some("Ann Ek".to_owned()),
+            merged: name("contact:12"),
+            merged_title: Some("A. Ek".to_owned()),
+            taken: vec![field("phone", "+46 1")],
+            left: vec![field("first_name", "A.")],
+            referring: Vec::new(),
+            dry: false,
+        },
+    );
     examples.add("retry --all", &tenant.retry_failed(None, false).await.unwrap());
     let checks = tenant.examine(true, None).await;
     examples.add("doctor", &checks.into_iter().filter(|check| check.what == "database").collect::<Vec<_>>());

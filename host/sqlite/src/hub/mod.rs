@@ -24,6 +24,7 @@ mod exchange;
 mod find;
 mod imports;
 mod list;
+mod merge;
 mod orders;
 mod parse;
 mod people;
@@ -45,6 +46,7 @@ pub use error::{HubError, Refusal};
 pub use imports::{
     FieldChange, ImportFilter, ImportedPage, Left, RecordChange, UndoImportError, UndoneImport,
 };
+pub use merge::{Merge, Taken};
 pub use parse::{DateOrder, ParseError, ParseOptions, parse_value};
 pub use people::{List, ListQuery, Origin, RecordField, RecordView};
 pub use schema::{FieldDefinition, ObjectDefinition};

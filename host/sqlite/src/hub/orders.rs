@@ -7,7 +7,7 @@ use super::error::{HubError, Refusal};
 use super::records::{self, Batch, Record, Write};
 use super::report::as_row;
 use super::schema::{ObjectSchema, Schema};
-use entente_core::Value;
+use entente_core::{Reference, Value};
 use entente_sync::{Action, Answer, FieldTime, Order, OrderedChange, Outcome, Written};
 use rusqlite::Connection;
 
@@ -56,15 +56,26 @@ impl Writing<'_> {
             Action::Create => return self.create(change),
             Action::Update(id) | Action::Delete(id) => id,
         };
-        let record = match records::number(id) {
-            Some(number) => records::load(self.batch.connection, self.object, number)?,
-            None => None,
+        let Some(number) = records::number(id) else { return Ok(Outcome::Deleted) };
+        let Some(record) = records::load(self.batch.connection, self.object, number)? else {
+            return self.gone(change, number);
         };
-        let Some(record) = record else { return Ok(Outcome::Deleted) };
         match &change.action {
             Action::Delete(_) => self.delete(change, record),
             _ => self.update(change, record),
         }
+    }
+
+    /// The answer for a record that is not there any more.
+    fn gone(&self, change: &OrderedChange, number: i64) -> Result<Outcome, HubError> {
+        let gone = records::tombstone(self.batch.connection, self.object, number)?;
+        Ok(match (&change.action, gone.and_then(|gone| gone.merged)) {
+            (Action::Update(_), Some(winner)) => Outcome::Converted(Reference {
+                object: self.object.name().to_owned(),
+                id: winner.to_string(),
+            }),
+            _ => Outcome::Deleted,
+        })
     }
 
     fn create(&mut self, change: &OrderedChange) -> Result<Outcome, HubError> {

@@ -296,7 +296,7 @@ fn writes(
     Ok((writes, refusals))
 }
 
-fn require(connection: &Connection, object: &ObjectSchema, id: &str) -> Result<Record, HubError> {
+pub(super) fn require(connection: &Connection, object: &ObjectSchema, id: &str) -> Result<Record, HubError> {
     let number = records::number(id);
     let record = number.map(|number| records::load(connection, object, number)).transpose()?.flatten();
     if let Some(record) = record {

@@ -88,6 +88,8 @@ pub(super) struct Tombstone {
     pub(super) source: i64,
     /// Whether what it held is kept.
     pub(super) kept: bool,
+    /// The record that it was merged into.
+    pub(super) merged: Option<i64>,
 }
 
 /// The tombstone of the record with this id.
@@ -97,10 +99,15 @@ pub(super) fn tombstone(
     id: i64,
 ) -> Result<Option<Tombstone>, HubError> {
     let mut statement = connection.prepare_cached(
-        "SELECT deleted, source, data IS NOT NULL FROM hub_tombstone WHERE id = ?1 AND object = ?2",
+        "SELECT deleted, source, data IS NOT NULL, merged FROM hub_tombstone WHERE id = ?1 AND object = ?2",
     )?;
     let found = statement.query_row(params![id, object.number], |row| {
-        Ok(Tombstone { at: Timestamp::from_micros(row.get(0)?), source: row.get(1)?, kept: row.get(2)? })
+        Ok(Tombstone {
+            at: Timestamp::from_micros(row.get(0)?),
+            source: row.get(1)?,
+            kept: row.get(2)?,
+            merged: row.get(3)?,
+        })
     });
     Ok(found.optional()?)
 }
@@ -275,6 +282,19 @@ impl<'c> Batch<'c> {
         Ok(changed)
     }
 
+    /// As [`Batch::update`]; the record counts as changed also where no field differs.
+    pub(super) fn update_anyway(
+        &mut self,
+        object: &ObjectSchema,
+        record: &mut Record,
+        writes: Vec<Write>,
+    ) -> Result<(), HubError> {
+        if !self.update(object, record, writes)? {
+            self.store(object, record)?;
+        }
+        Ok(())
+    }
+
     /// Gives fields the values back that they had, with their times and origins.
     pub(super) fn put_back(
         &mut self,
@@ -350,6 +370,21 @@ impl<'c> Batch<'c> {
                 "INSERT INTO hub_tombstone (id, object, seq, source, deleted, data, stamps) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![record.id, object.number, self.seq, self.source, at.micros(), data, stamps])?;
+        Ok(())
+    }
+
+    /// Deletes a record that was merged into another one, and leaves its tombstone.
+    pub(super) fn merge_into(
+        &mut self,
+        object: &ObjectSchema,
+        loser: &Record,
+        winner: i64,
+        at: Timestamp,
+    ) -> Result<(), HubError> {
+        self.delete(object, loser, at)?;
+        self.connection
+            .prepare_cached("UPDATE hub_tombstone SET merged = ?2 WHERE id = ?1")?
+            .execute([loser.id, winner])?;
         Ok(())
     }
 

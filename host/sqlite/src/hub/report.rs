@@ -11,8 +11,10 @@ use super::error::HubError;
 use super::records::{self, COLUMNS, Record};
 use super::schema::{ObjectSchema, Schema};
 use crate::store::StoreError;
-use entente_core::{Timestamp, Value};
-use entente_sync::{BadRow, Batch, Deletion, ExchangeError, Finished, Page, ReportRequest, Row, Wanted};
+use entente_core::{Reference, Timestamp, Value};
+use entente_sync::{
+    BadRow, Batch, Conversion, Deletion, ExchangeError, Finished, Page, ReportRequest, Row, Wanted,
+};
 use rusqlite::{Connection, Params, ToSql, params};
 
 /// The maximum page length: longer pages would only use more memory.
@@ -64,7 +66,7 @@ impl Hub {
             };
             let mut batch =
                 Batch { object: wanted.object.clone(), fields: wanted.fields.clone(), ..Batch::default() };
-            let found = reading.read(&mut cursor, limit - read, &mut batch)?;
+            let found = reading.read(&mut cursor, limit - read, &mut batch, &mut page.conversions)?;
             read += found;
             match page.batches.last_mut() {
                 // The same object requested twice stays two batches, since their fields may differ.
@@ -162,9 +164,15 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Reads from the cursor until the object is complete or the limit is reached.
-    fn read(&self, cursor: &mut Cursor, limit: usize, batch: &mut Batch) -> Result<usize, HubError> {
+    fn read(
+        &self,
+        cursor: &mut Cursor,
+        limit: usize,
+        batch: &mut Batch,
+        merged: &mut Vec<Conversion>,
+    ) -> Result<usize, HubError> {
         if matches!(self.way, Way::Ids) {
-            return self.ids(cursor, limit, batch);
+            return self.ids(cursor, limit, batch, merged);
         }
         let fields = self.fields();
         let (object, key, id, left) =
@@ -200,22 +208,22 @@ impl Reading<'_> {
                 batch,
             )?,
             (Part::Deletions, Way::Window(since, until)) => self.deletions(
-                "SELECT id, seq, deleted FROM hub_tombstone WHERE object = ?1 AND (deleted, id) > (?2, ?3) AND deleted >= ?4
+                "SELECT id, seq, deleted, merged FROM hub_tombstone WHERE object = ?1 AND (deleted, id) > (?2, ?3) AND deleted >= ?4
                  AND deleted < ?5 AND seq <= ?6 ORDER BY deleted, id LIMIT ?7",
                 params![object, key, id, since.micros(), until.micros(), cursor.upper, left],
                 |id, _, deleted| (cursor.key, cursor.id) = (Some(deleted), id),
-                batch,
+                (batch, merged),
             )?,
             (Part::Deletions, way) => {
                 // Echo suppression: since a bookmark, the sync's own deletions are left out; a complete
                 // listing leaves out none.
                 let (bookmark, own) = if let Way::Since(bookmark) = way { (bookmark, self.own) } else { (0, -1) };
                 self.deletions(
-                    "SELECT id, seq, deleted FROM hub_tombstone WHERE object = ?1 AND seq > ?2 AND seq <= ?3 AND source <> ?4
+                    "SELECT id, seq, deleted, merged FROM hub_tombstone WHERE object = ?1 AND seq > ?2 AND seq <= ?3 AND source <> ?4
                      ORDER BY seq LIMIT ?5",
                     params![object, key.max(bookmark), cursor.upper, own, left],
                     |_, seq, _| cursor.key = Some(seq),
-                    batch,
+                    (batch, merged),
                 )?
             }
         };
@@ -257,28 +265,44 @@ impl Reading<'_> {
         Ok(read)
     }
 
+    /// Reads tombstones: deletions into the batch, merges into the list beside it.
     fn deletions(
         &self,
         sql: &str,
         params: impl Params,
         mut place: impl FnMut(i64, i64, i64),
-        batch: &mut Batch,
+        (batch, merged): (&mut Batch, &mut Vec<Conversion>),
     ) -> Result<usize, HubError> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
-        let before = batch.deleted.len();
+        let mut read = 0;
         while let Some(row) = rows.next()? {
             let (id, seq, deleted): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             place(id, seq, deleted);
-            batch
-                .deleted
-                .push(Deletion { id: id.to_string(), deleted: Some(Timestamp::from_micros(deleted)) });
+            read += 1;
+            let at = Some(Timestamp::from_micros(deleted));
+            match row.get(3)? {
+                Some(winner) => merged.push(self.merge(&id.to_string(), winner, at)),
+                None => batch.deleted.push(Deletion { id: id.to_string(), deleted: at }),
+            }
         }
-        Ok(batch.deleted.len() - before)
+        Ok(read)
     }
 
-    /// Reads the records with the requested ids; those that do not exist are reported as deleted.
-    fn ids(&self, cursor: &mut Cursor, limit: usize, batch: &mut Batch) -> Result<usize, HubError> {
+    /// A record of this object that was merged into another one.
+    fn merge(&self, loser: &str, winner: i64, at: Option<Timestamp>) -> Conversion {
+        let named = |id: String| Reference { object: self.object.name().to_owned(), id };
+        Conversion { before: named(loser.to_owned()), after: named(winner.to_string()), at }
+    }
+
+    /// Reads the records with the requested ids; those that do not exist are reported as deleted, or as merged.
+    fn ids(
+        &self,
+        cursor: &mut Cursor,
+        limit: usize,
+        batch: &mut Batch,
+        merged: &mut Vec<Conversion>,
+    ) -> Result<usize, HubError> {
         let fields = self.fields();
         let from = usize::try_from(cursor.key.unwrap_or(0)).unwrap_or(0);
         let ids = self.wanted.ids.get(from..).unwrap_or_default();
@@ -294,12 +318,15 @@ impl Reading<'_> {
             match record {
                 Some(record) => batch.rows.push(as_row(record, &fields)),
                 None => {
-                    let deleted = number
+                    let gone = number
                         .map(|number| records::tombstone(self.connection, self.object, number))
                         .transpose()?
-                        .flatten()
-                        .map(|gone| gone.at);
-                    batch.deleted.push(Deletion { id: id.clone(), deleted });
+                        .flatten();
+                    let deleted = gone.map(|gone| gone.at);
+                    match gone.and_then(|gone| gone.merged) {
+                        Some(winner) => merged.push(self.merge(id, winner, deleted)),
+                        None => batch.deleted.push(Deletion { id: id.clone(), deleted }),
+                    }
                 }
             }
         }

@@ -37,6 +37,7 @@ fn all() -> Vec<M<'static>> {
         M::up(include_str!("migrations/0020_described.sql")),
         M::up(include_str!("migrations/0021_words.sql")),
         M::up(include_str!("migrations/0023_imports.sql")),
+        M::up(include_str!("migrations/0024_merged.sql")),
     ]
 }
 

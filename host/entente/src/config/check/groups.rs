@@ -7,7 +7,7 @@ use entente_sync::{Direction, FieldMapping, Side, Sides, Slot};
 use std::ops::Range;
 
 /// The parts of an address of the hub: one fact, unless the file says otherwise.
-const ADDRESS: [&str; 4] = ["address", "city", "region", "country"];
+pub(crate) const ADDRESS: [&str; 4] = ["address", "city", "region", "country"];
 
 /// The groups of a mapping whose file names none: the parts of the hub's address, where two or more of them are mapped and
 /// decided by the same rules.

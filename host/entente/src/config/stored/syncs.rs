@@ -84,6 +84,8 @@ pub(crate) fn same_mapping(a: &SyncDefinition, b: &SyncDefinition) -> bool {
                             && field.set_like == other.set_like
                             && field.values == other.values
                             && field.constant == other.constant
+                            // A record that waits for a required field may be made with one.
+                            && field.default == other.default
                     })
                 })
         })

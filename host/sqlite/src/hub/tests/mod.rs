@@ -1,6 +1,7 @@
 //! Shared set-up of the hub's tests.
 
 mod define;
+mod merge;
 mod orders;
 mod people;
 mod report;

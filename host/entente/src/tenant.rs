@@ -123,7 +123,7 @@ pub enum TenantError {
     NotErased(Box<NotErased>),
     /// Two records were not merged.
     #[error(transparent)]
-    NotMerged(#[from] NotMerged),
+    NotMerged(Box<NotMerged>),
     /// The integration is disabled.
     #[error("the integration '{0}' is disabled")]
     Disabled(String),

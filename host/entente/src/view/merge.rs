@@ -61,6 +61,12 @@ pub enum NotMerged {
     Itself(RecordName),
 }
 
+impl From<NotMerged> for TenantError {
+    fn from(error: NotMerged) -> Self {
+        TenantError::NotMerged(Box::new(error))
+    }
+}
+
 impl Tenant {
     /// Merges a record of the hub into another one of its object, which keeps its values and takes over what it has none for.
     /// Syncs read it as a merge: a counterpart of the record that goes moves to the one that remains, or waits where that has

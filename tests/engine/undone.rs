@@ -605,3 +605,26 @@ async fn i4_an_update_that_is_put_off_when_it_is_sent_again_may_have_been_carrie
     assert_eq!(put_off, [(ChangeStatus::Done, Some(Reason::FoundOut))]);
     world.assert_quiet().await;
 }
+
+/// A tag that an undo has taken off is on the other side still, and the reason says so, whatever is written to that side since.
+#[tokio::test]
+async fn i26_a_set_that_an_undo_left_different_keeps_its_reason_through_a_write_without_an_answer() {
+    let world = World::new().await;
+    let (_, people) = made(&world, &["ann"]).await;
+    let contact = world.contact("ann@example.org");
+    world.right.edit("person", &people[0], "labels", tags(&["a"]), "2026-01-01");
+    let run = world.run().await;
+    world.undo(run.id, 0).await;
+    world.left.edit("contact", &contact, "tags", tags(&["b"]), "2026-01-02");
+    // Carried out, and never answered; the next run reads what is there.
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+    world.run().await;
+    world.run().await;
+    assert_eq!(world.right.value("person", &people[0], "labels"), tags(&["a", "b"]));
+    assert_eq!(world.left.value("contact", &contact, "tags"), tags(&["b"]));
+    let pairs = world.all_pairs().await;
+    let reasons: Vec<&str> =
+        pairs.iter().flat_map(|pair| &pair.differing).map(|(_, reason)| reason.code()).collect();
+    assert_eq!(reasons, ["undo-of"]);
+    world.assert_quiet().await;
+}

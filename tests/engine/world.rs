@@ -225,7 +225,7 @@ impl World {
     }
 
     /// Every pair, by number.
-    async fn all_pairs(&self) -> Vec<Pair> {
+    pub async fn all_pairs(&self) -> Vec<Pair> {
         let mut pairs = self.ledger.pairs(&(1..1000).collect::<Vec<_>>()).await.unwrap();
         pairs.sort_by_key(|pair| pair.id);
         pairs

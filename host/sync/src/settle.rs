@@ -566,7 +566,12 @@ fn settle_set_as_sent(
     now: Option<Seen>,
 ) -> bool {
     if !matches!(field.reason, FieldReason::UndoOf { .. }) {
-        return settle_elements(pair, target, field.slot, values, now);
+        let differed = pair.differs(field.slot).cloned();
+        let settled = settle_elements(pair, target, field.slot, values, now);
+        if settled {
+            note_elements(pair, field.slot, differed);
+        }
+        return settled;
     }
     let restored = settle_restored(pair, target, field.slot, values, now).is_some();
     if restored {

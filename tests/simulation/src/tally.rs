@@ -15,7 +15,7 @@ pub const NOT_DRAWN: &[&str] = &[
     "records that cannot be read: tests/engine/troubles.rs is what there is",
     "remote systems that are restored from a backup: what finds them out (the probe of a run's first order, the brake on identifiers) is tested in tests/engine",
     "search indexes that lag longer than the remote system says, or without a word of it: records are doubled then",
-    "plugins that break the interface (answers exchanged, two creates with one id, a ticket that nobody can tell of, an older copy of a record in one report), links by hand and records that are left out by hand: tests/engine/link.rs, open_creates.rs, stopped.rs and reading.rs are what there is",
+    "plugins that break the interface (answers exchanged, two creates with one id, a ticket that nobody can tell of, an older copy of a record in one report), links by hand, records of one side that are merged by hand (link merge: tests/e2e/merging.rs is what there is) and records that are left out by hand: tests/engine/link.rs, open_creates.rs, stopped.rs and reading.rs are what there is",
 ];
 
 /// Every fault that may happen, so that one that never did is counted with nothing.

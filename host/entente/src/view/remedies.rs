@@ -12,125 +12,191 @@ pub(super) fn of_pair(
     reason: Option<&Reason>,
     records: &[RecordName],
 ) -> Vec<Remedy> {
-    let sync = || sync.to_owned();
-    // A record that is held by one of the other side, whose own counterpart may be gone, may be what stays.
-    let link_with = |rival: &RecordRef| {
-        let [record] = records else { return None };
-        let exchange = &exchanges[rival.side];
-        (record.exchange != *exchange).then(|| {
-            let other =
-                RecordName { exchange: exchange.clone(), object: rival.object.clone(), id: rival.id.clone() };
-            Remedy::LinkWith { sync: sync(), record: record.to_data(), other: other.to_data() }
-        })
+    let pair = OfPair { sync, exchanges, records };
+    let Some(reason) = reason else {
+        return pair.retry().filter(|_| status == Status::Failed).into_iter().collect();
     };
-    // A twin of the hub: two records of one person.
-    let merge = |twin: &RecordRef| {
-        let record =
-            records.first().filter(|record| record.exchange == HUB && exchanges[twin.side] == HUB)?;
-        let into = RecordName { id: twin.id.clone(), ..record.clone() };
-        let same = record.object == twin.object && record.id != twin.id;
-        same.then(|| Remedy::MergeRecord { record: record.to_data(), into: into.to_data() })
-    };
-    let retry = || -> Vec<Remedy> {
-        let record =
-            records.first().map(|record| Remedy::RetryRecord { sync: sync(), record: record.to_data() });
-        record.into_iter().collect()
-    };
-    let record = || records.first().map(RecordName::to_data);
-    let link = || record().map(|record| Remedy::LinkRecord { sync: sync(), record });
-    let leave_out = || record().map(|record| Remedy::LeaveOut { sync: sync(), record });
-    let anew = || record().map(|record| Remedy::LinkAnew { sync: sync(), record });
-    let change = || record().map(|record| Remedy::ChangeRecord { record });
-    // What is left of a merge is of the side that has not merged.
-    let delete = |side: Option<Side>| {
-        let of_side = match side {
-            Some(Side::Right) => records.first(),
-            Some(Side::Left) => records.last(),
-            None => records.first(),
-        };
-        of_side.map(|record| Remedy::DeleteRecord { record: record.to_data() })
-    };
-    let restore = |side: Side, id: Option<&String>, object: &str| {
-        let record = RecordName { exchange: HUB.to_owned(), object: object.to_owned(), id: id?.clone() };
-        (exchanges[side] == HUB).then(|| Remedy::RestoreRecord { record: record.to_data() })
-    };
-    // What is left where the record of this side was deleted.
-    let survivor = |side: Side| {
-        records.iter().find(|record| record.exchange == exchanges[side.other()]).map(RecordName::to_data)
-    };
-    let delete_too = |side: Side| survivor(side).map(|record| Remedy::DeleteFirst { record });
-    let make_again = |side: Side| survivor(side).map(|record| Remedy::LinkAnew { sync: sync(), record });
-    match (status, reason) {
-        // Nothing changes until the record or the mapping is another one.
-        (Status::Failed | Status::Held, Some(Reason::Required { .. })) => {
-            change().into_iter().chain([Remedy::Export, Remedy::Apply]).collect()
+    match status {
+        Status::Failed => pair.failed(reason),
+        Status::Held => pair.held(reason),
+        Status::Excluded | Status::Deleted => pair.left(status, reason),
+        // The record that it waits for, or refers to, is held.
+        Status::Todo if matches!(reason, Reason::MayBe { .. } | Reason::WaitsFor { .. }) => {
+            vec![Remedy::ShowWaiting { sync: sync.to_owned() }]
         }
-        (Status::Failed | Status::Held, Some(Reason::DuplicateOf { record, .. })) => {
-            let with = record.as_ref().and_then(link_with);
-            let merge = record.as_ref().and_then(merge);
-            with.into_iter().chain(merge).chain(change()).chain(leave_out()).chain(delete(None)).collect()
-        }
-        (Status::Held, Some(Reason::Merged { into, .. })) => delete(Some(into.side)).into_iter().collect(),
-        (Status::Failed, Some(Reason::Refused { .. })) => change().into_iter().chain(retry()).collect(),
-        (Status::Failed, _) => retry(),
-        (Status::Held, Some(Reason::Brake { .. })) => vec![Remedy::LiftBrake { sync: sync() }],
-        (Status::Held, Some(Reason::OtherIdentifiers { .. })) => {
-            let unlink = match records {
-                [record, other] => Some(Remedy::RemoveLink {
-                    sync: sync(),
-                    record: record.to_data(),
-                    other: other.to_data(),
-                }),
-                _ => None,
-            };
-            let lift = Remedy::LiftIdentifiers { sync: sync() };
-            [lift].into_iter().chain(unlink).collect()
-        }
-        (
-            Status::Held,
-            Some(Reason::AbsenceNotProven { .. } | Reason::NotCheckable { .. } | Reason::NotReadYet { .. }),
-        ) => vec![Remedy::ReadAll { sync: sync() }],
-        (Status::Held, Some(Reason::Schema { .. })) => vec![Remedy::Export, Remedy::Apply],
-        (Status::Held, Some(Reason::FateUnknown { .. })) => {
-            std::iter::once(Remedy::ReadAll { sync: sync() }).chain(link()).chain(anew()).collect()
-        }
-        (Status::Excluded, Some(Reason::LeftOut { .. })) => {
-            record().map(|record| Remedy::TakeIn { sync: sync(), record }).into_iter().collect()
-        }
-        (Status::Excluded, Some(Reason::Undone)) => anew().into_iter().collect(),
-        (Status::Excluded, Some(Reason::LinkRemoved { .. })) => link().into_iter().chain(anew()).collect(),
-        (Status::Held, Some(Reason::Ambiguous { .. })) => link().into_iter().chain(retry()).collect(),
-        // Nothing of the mapping is for what the record has become.
-        (Status::Held, Some(Reason::Converted { .. })) => {
-            [Remedy::Export, Remedy::Apply].into_iter().chain(leave_out()).collect()
-        }
-        (Status::Held, Some(Reason::DeletedAndEdited { deleted, .. })) => {
-            let side = deleted.side;
-            let back = restore(side, Some(&deleted.id), &deleted.object).or_else(|| make_again(side));
-            back.into_iter().chain(delete_too(side)).collect()
-        }
-        (
-            Status::Deleted,
-            Some(
-                Reason::DeletedIgnored { record: deleted } | Reason::CannotBeDeleted { record: deleted, .. },
-            ),
-        ) => {
-            let side = deleted.side;
-            let back = restore(side, Some(&deleted.id), &deleted.object).or_else(|| make_again(side));
-            back.into_iter().chain(delete_too(side)).collect()
-        }
-        (Status::Excluded, Some(Reason::Unlinked { side, object, id })) => {
-            let back = restore(*side, id.as_ref(), object);
-            let link = survivor(*side).map(|record| Remedy::LinkRecord { sync: sync(), record });
-            back.into_iter().chain(make_again(*side)).chain(link).chain(delete_too(*side)).collect()
-        }
-        // The record that it refers to is held.
-        (Status::Todo, Some(Reason::WaitsFor { .. })) => vec![Remedy::ShowWaiting { sync: sync() }],
-        // The record that it waits for is held.
-        (Status::Todo, Some(Reason::MayBe { .. })) => vec![Remedy::ShowWaiting { sync: sync() }],
-        (Status::Todo, Some(_)) => vec![Remedy::Sync { sync: Some(sync()) }],
-        _ => Vec::new(),
+        Status::Todo => vec![Remedy::Sync { sync: Some(sync.to_owned()) }],
+        Status::Live | Status::Ok => Vec::new(),
     }
+}
+
+/// A pair that something can be done about.
+struct OfPair<'p> {
+    sync: &'p str,
+    exchanges: &'p Sides<String>,
+    records: &'p [RecordName],
+}
+
+impl OfPair<'_> {
+    /// Of one that failed.
+    fn failed(&self, reason: &Reason) -> Vec<Remedy> {
+        match reason {
+            Reason::Required { .. } | Reason::DuplicateOf { .. } => self.held(reason),
+            Reason::Refused { .. } => self.change().into_iter().chain(self.retry()).collect(),
+            _ => self.retry().into_iter().collect(),
+        }
+    }
+
+    /// Of one that is held.
+    fn held(&self, reason: &Reason) -> Vec<Remedy> {
+        let read_all = || Remedy::ReadAll { sync: self.sync() };
+        match reason {
+            // Nothing changes until the record or the mapping is another one.
+            Reason::Required { .. } => {
+                self.change().into_iter().chain([Remedy::Export, Remedy::Apply]).collect()
+            }
+            Reason::DuplicateOf { record, .. } => {
+                let of_rival =
+                    record.iter().flat_map(|rival| self.link_with(rival).or_else(|| self.merge(rival)));
+                let delete = self.records.first().map(delete);
+                of_rival.chain(self.change()).chain(self.leave_out()).chain(delete).collect()
+            }
+            // What is left of a merge is of the side that has not merged.
+            Reason::Merged { into, .. } => {
+                let left = if into.side == Side::Right { self.records.first() } else { self.records.last() };
+                left.map(delete).into_iter().collect()
+            }
+            Reason::Brake { .. } => vec![Remedy::LiftBrake { sync: self.sync() }],
+            Reason::OtherIdentifiers { .. } => {
+                let lift = Remedy::LiftIdentifiers { sync: self.sync() };
+                [lift].into_iter().chain(self.remove_link()).collect()
+            }
+            Reason::AbsenceNotProven { .. } | Reason::NotCheckable { .. } | Reason::NotReadYet { .. } => {
+                vec![read_all()]
+            }
+            Reason::Schema { .. } => vec![Remedy::Export, Remedy::Apply],
+            Reason::FateUnknown { .. } => {
+                [read_all()].into_iter().chain(self.link()).chain(self.anew()).collect()
+            }
+            Reason::Ambiguous { .. } => self.link().into_iter().chain(self.retry()).collect(),
+            // Nothing of the mapping is for what the record has become.
+            Reason::Converted { .. } => {
+                [Remedy::Export, Remedy::Apply].into_iter().chain(self.leave_out()).collect()
+            }
+            Reason::DeletedAndEdited { deleted, .. } => self.of_survivor(deleted),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Of one that takes no part any more.
+    fn left(&self, status: Status, reason: &Reason) -> Vec<Remedy> {
+        match (status, reason) {
+            (Status::Excluded, Reason::LeftOut { .. }) => {
+                self.first().map(|record| Remedy::TakeIn { sync: self.sync(), record }).into_iter().collect()
+            }
+            (Status::Excluded, Reason::Undone) => self.anew().into_iter().collect(),
+            (Status::Excluded, Reason::LinkRemoved { .. }) => {
+                self.link().into_iter().chain(self.anew()).collect()
+            }
+            (
+                Status::Deleted,
+                Reason::DeletedIgnored { record: deleted } | Reason::CannotBeDeleted { record: deleted, .. },
+            ) => self.of_survivor(deleted),
+            (Status::Excluded, Reason::Unlinked { side, object, id }) => {
+                let back = id.as_ref().and_then(|id| self.restore(&RecordRef::new(*side, object, id)));
+                let link =
+                    self.survivor(*side).map(|record| Remedy::LinkRecord { sync: self.sync(), record });
+                let ways = back.into_iter().chain(self.make_again(*side)).chain(link);
+                ways.chain(self.delete_too(*side)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Of what is left where this record was deleted: that one comes back, or this one goes too.
+    fn of_survivor(&self, deleted: &RecordRef) -> Vec<Remedy> {
+        let back = self.restore(deleted).or_else(|| self.make_again(deleted.side));
+        back.into_iter().chain(self.delete_too(deleted.side)).collect()
+    }
+
+    fn sync(&self) -> String {
+        self.sync.to_owned()
+    }
+
+    /// The first of its records.
+    fn first(&self) -> Option<String> {
+        self.records.first().map(RecordName::to_data)
+    }
+
+    fn change(&self) -> Option<Remedy> {
+        self.first().map(|record| Remedy::ChangeRecord { record })
+    }
+
+    fn retry(&self) -> Option<Remedy> {
+        self.first().map(|record| Remedy::RetryRecord { sync: self.sync(), record })
+    }
+
+    fn link(&self) -> Option<Remedy> {
+        self.first().map(|record| Remedy::LinkRecord { sync: self.sync(), record })
+    }
+
+    fn leave_out(&self) -> Option<Remedy> {
+        self.first().map(|record| Remedy::LeaveOut { sync: self.sync(), record })
+    }
+
+    fn anew(&self) -> Option<Remedy> {
+        self.first().map(|record| Remedy::LinkAnew { sync: self.sync(), record })
+    }
+
+    fn remove_link(&self) -> Option<Remedy> {
+        let [record, other] = self.records else { return None };
+        Some(Remedy::RemoveLink { sync: self.sync(), record: record.to_data(), other: other.to_data() })
+    }
+
+    /// A record that is held by one of the other side, whose own counterpart may be gone, may be what stays.
+    fn link_with(&self, rival: &RecordRef) -> Option<Remedy> {
+        let [record] = self.records else { return None };
+        let exchange = &self.exchanges[rival.side];
+        let other =
+            RecordName { exchange: exchange.clone(), object: rival.object.clone(), id: rival.id.clone() };
+        (record.exchange != *exchange).then(|| Remedy::LinkWith {
+            sync: self.sync(),
+            record: record.to_data(),
+            other: other.to_data(),
+        })
+    }
+
+    /// A twin of the hub: two records of one person.
+    fn merge(&self, twin: &RecordRef) -> Option<Remedy> {
+        let record = self.records.first().filter(|record| record.exchange == HUB)?;
+        let into = RecordName { id: twin.id.clone(), ..record.clone() };
+        let same = self.exchanges[twin.side] == HUB && record.object == twin.object && record.id != twin.id;
+        same.then(|| Remedy::MergeRecord { record: record.to_data(), into: into.to_data() })
+    }
+
+    /// Brings a deleted record back, where it is one of the hub.
+    fn restore(&self, deleted: &RecordRef) -> Option<Remedy> {
+        let (object, id) = (deleted.object.clone(), deleted.id.clone());
+        let record = RecordName { exchange: HUB.to_owned(), object, id };
+        (self.exchanges[deleted.side] == HUB).then(|| Remedy::RestoreRecord { record: record.to_data() })
+    }
+
+    /// What is left where the record of this side was deleted.
+    fn survivor(&self, side: Side) -> Option<String> {
+        let there = &self.exchanges[side.other()];
+        self.records.iter().find(|record| record.exchange == *there).map(RecordName::to_data)
+    }
+
+    fn delete_too(&self, side: Side) -> Option<Remedy> {
+        self.survivor(side).map(|record| Remedy::DeleteFirst { record })
+    }
+
+    fn make_again(&self, side: Side) -> Option<Remedy> {
+        self.survivor(side).map(|record| Remedy::LinkAnew { sync: self.sync(), record })
+    }
+}
+
+fn delete(record: &RecordName) -> Remedy {
+    Remedy::DeleteRecord { record: record.to_data() }
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod support;
 
 mod canary;
 mod compile;
+#[cfg(unix)]
+mod completion;
 mod configuration;
 mod facts;
 mod faults;

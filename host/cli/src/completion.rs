@@ -1,19 +1,23 @@
 //! `entente completion`: what a shell needs to complete commands, options, and the names of what there is.
 //!
 //! A shell asks the program itself, by the variable COMPLETE ([`CompleteEnv`]), so that it knows the syncs and runs of the home
-//! that the command line names.
+//! that the command line names. What it is answered goes past the door ([`super::door`]), and some shells put it into the command
+//! line as it is: so nothing is offered that does something there.
 
 use super::door::{Data, data_output};
 use super::output::{Done, Output};
 use super::{Context, command};
 use anyhow::Context as _;
-use clap::Command;
+use clap::{Command, ValueHint};
+use clap_complete::engine::ValueCompleter;
 use clap_complete::env::Shells;
-use clap_complete::{ArgValueCandidates, CompleteEnv, CompletionCandidate, Shell};
-use entente::Home;
-use entente::Tenant;
-use entente::view::PageRequest;
-use std::path::PathBuf;
+use clap_complete::{
+    ArgValueCandidates, ArgValueCompleter, CompleteEnv, CompletionCandidate, PathCompleter, Shell,
+};
+use entente::view::{PageRequest, RunView};
+use entente::{Home, Tenant, check_name};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 /// The variable by which a shell asks.
 const VARIABLE: &str = "COMPLETE";
@@ -66,11 +70,16 @@ fn named(path: &str, argument: &str) -> Option<Named> {
 
 /// The commands, with where the names in their arguments are taken from.
 fn with_names(command: Command, path: &str) -> Command {
-    let arguments: Vec<String> =
-        command.get_arguments().map(|argument| argument.get_id().to_string()).collect();
-    let command = arguments.iter().fold(command, |command, id| match named(path, id) {
+    let arguments: Vec<(String, bool)> = command
+        .get_arguments()
+        .map(|argument| (argument.get_id().to_string(), argument.get_value_hint() == ValueHint::AnyPath))
+        .collect();
+    let command = arguments.iter().fold(command, |command, (id, is_path)| match named(path, id) {
         Some(what) => command
             .mut_arg(id.as_str(), |argument| argument.add(ArgValueCandidates::new(move || candidates(what)))),
+        None if *is_path => {
+            command.mut_arg(id.as_str(), |argument| argument.add(ArgValueCompleter::new(paths)))
+        }
         None => command,
     });
     let below: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
@@ -93,6 +102,36 @@ fn given(option: &str) -> Option<String> {
     None
 }
 
+/// The paths that begin like this, but for files and folders with a name that a shell would not take for a word, or would run.
+fn paths(begun: &OsStr) -> Vec<CompletionCandidate> {
+    let mut paths = PathCompleter::any().complete(begun);
+    paths.retain(|path| {
+        let name = Path::new(path.get_value()).file_name();
+        name.is_none_or(|name| name.to_str().is_some_and(is_word))
+    });
+    paths
+}
+
+/// Whether a name of a file is one word to every shell, whatever stands before it.
+fn is_word(name: &str) -> bool {
+    !name.starts_with('-') && name.chars().all(|c| c.is_alphanumeric() || "._-+,@".contains(c))
+}
+
+/// A name to offer, where it is one: that of a home that somebody else has filled need not be.
+fn offered(name: &str) -> Option<CompletionCandidate> {
+    check_name("", name).is_ok().then(|| CompletionCandidate::new(name))
+}
+
+/// A run to offer, with its sync, if it has one, and when it began.
+fn offered_run(run: &RunView) -> CompletionCandidate {
+    let began = run.started.to_datetime().format("%-d %b %Y %H:%M");
+    let help = match check_name("", &run.sync) {
+        Ok(()) => format!("{}, {began}", run.sync),
+        Err(_) => began.to_string(),
+    };
+    CompletionCandidate::new(run.run.to_string()).help(Some(help.into()))
+}
+
 /// The names that there are. None where they cannot be read: a shell has nobody to tell why.
 fn candidates(what: Named) -> Vec<CompletionCandidate> {
     let context = Context {
@@ -110,20 +149,15 @@ fn candidates(what: Named) -> Vec<CompletionCandidate> {
 }
 
 async fn names(what: Named, tenant: &Tenant) -> anyhow::Result<Vec<CompletionCandidate>> {
-    let plain = |name: &String| CompletionCandidate::new(name);
     Ok(match what {
-        Named::Sync => tenant.status(None).await?.iter().map(|status| plain(&status.sync)).collect(),
+        Named::Sync => tenant.status(None).await?.iter().filter_map(|status| offered(&status.sync)).collect(),
         Named::Integration => {
-            tenant.list_integrations().await?.iter().map(|one| plain(&one.integration.name)).collect()
+            let there = tenant.list_integrations().await?;
+            there.iter().filter_map(|one| offered(&one.integration.name)).collect()
         }
         Named::Run => {
             let page = PageRequest { after: None, limit: RUNS };
-            let runs = tenant.list_runs(None, page).await?.rows;
-            let shown = |run: &entente::view::RunView| {
-                let help = format!("{}, {}", run.sync, run.started.to_datetime().format("%-d %b %Y %H:%M"));
-                CompletionCandidate::new(run.run.to_string()).help(Some(help.into()))
-            };
-            runs.iter().map(shown).collect()
+            tenant.list_runs(None, page).await?.rows.iter().map(offered_run).collect()
         }
         Named::Tenant => Vec::new(),
     })
@@ -131,7 +165,7 @@ async fn names(what: Named, tenant: &Tenant) -> anyhow::Result<Vec<CompletionCan
 
 fn tenants(context: &Context) -> anyhow::Result<Vec<CompletionCandidate>> {
     let home = Home::open(&context.home()?)?;
-    Ok(home.tenants()?.into_iter().map(CompletionCandidate::new).collect())
+    Ok(home.tenants()?.iter().filter_map(|name| offered(name)).collect())
 }
 
 #[cfg(test)]
@@ -141,6 +175,48 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         with_names(command(), "").debug_assert();
+    }
+
+    #[test]
+    fn x4_nothing_is_offered_that_does_something_in_a_shell() {
+        for good in ["HelloWorld", "crm-2_x"] {
+            assert_eq!(offered(good).unwrap().get_value(), good);
+        }
+        for bad in ["shop;touch x", "$(touch${IFS}x)", "`x`", "a b", "a\nb", "a\u{1b}[2K", ""] {
+            assert!(offered(bad).is_none(), "{bad:?}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let bad = [
+            "a;b.csv", "$(b).csv", "`b`", "a b", "a&b", "a|b", "a>b", "a'b", "a\"b", "a\\b", "a\nb", "a*",
+            "-a",
+        ];
+        for name in ["good-1.csv", "Käufer_2.csv"].iter().chain(&bad) {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let begun = folder.path().join("");
+        let mut offered: Vec<String> = paths(begun.as_os_str())
+            .iter()
+            .filter_map(|path| Some(Path::new(path.get_value()).file_name()?.to_str()?.to_owned()))
+            .collect();
+        offered.sort();
+        assert_eq!(offered, ["Käufer_2.csv", "good-1.csv"]);
+        assert_eq!(paths(folder.path().join("good").as_os_str()).len(), 1);
+    }
+
+    #[test]
+    fn every_path_is_completed_here() {
+        fn look_at(command: &Command) {
+            for argument in command.get_arguments().filter(|one| one.get_value_hint() == ValueHint::AnyPath) {
+                assert!(
+                    argument.get::<ArgValueCompleter>().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+            command.get_subcommands().for_each(look_at);
+        }
+        look_at(&with_names(command(), ""));
     }
 
     #[test]

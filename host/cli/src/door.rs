@@ -304,8 +304,11 @@ mod tests {
                     ".as_data()",
                     "error.print()",
                     "Stdio::inherit",
+                    ".complete()",
                 ] {
-                    if text.contains(way) {
+                    // What a shell is answered passes no door; that module looks at each name itself.
+                    let is_answer = way == ".complete()" && path.ends_with("completion.rs");
+                    if text.contains(way) && !is_answer {
                         past.push(format!("{}: {way}", path.display()));
                     }
                 }

@@ -3,7 +3,7 @@
 use super::archive::{self, ArchiveError};
 use super::export::blocking;
 use super::{Tenant, TenantError};
-use crate::config::{ConfigError, Home, SealingKey, SecretText, is_digest};
+use crate::config::{ConfigError, Configuration, Home, SealingKey, SecretText, check_name, is_digest};
 use entente_core::Foreign;
 use entente_sqlite::{SqliteLedger, Store, StoreError};
 use serde::Serialize;
@@ -71,6 +71,7 @@ pub(crate) async fn restore(
             return Err(wrong(ArchiveError::Damaged(format!("the component {} is missing", plugin.digest))));
         }
     }
+    check_syncs(&configuration).await.map_err(refused)?;
     let mut restored = Restored {
         tenant: tenant.to_owned(),
         exported_as: unpacked.list.tenant.clone(),
@@ -105,6 +106,18 @@ pub(crate) async fn restore(
     }
     new.finish()?;
     Ok(restored)
+}
+
+/// Checks the names that stand within the definitions of syncs, which are those that are shown and completed; those in columns
+/// have been checked with the database.
+async fn check_syncs(configuration: &Configuration) -> Result<(), String> {
+    for sync in configuration.syncs().await.map_err(|error| error.to_string())? {
+        check_name("sync", &sync.name)?;
+        check_name("relation", &sync.relation)?;
+        check_name("integration", &sync.exchanges.left)?;
+        check_name("integration", &sync.exchanges.right)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -147,6 +160,27 @@ mod tests {
                 "INSERT INTO relation VALUES ('a' || char(10) || 'FORGED', 'hub', 'crm')",
                 "its relation has the name 'a\\nFORGED', which is no name",
             ),
+            // What a shell would run where it completes the name.
+            (
+                "INSERT INTO relation VALUES ('shop;touch x', 'hub', 'crm')",
+                "its relation has the name 'shop;touch x', which is no name",
+            ),
+            (
+                "INSERT INTO relation VALUES ('shop', 'hub', '$(touch x)')",
+                "its relation has the right_exchange '$(touch x)', which is no name",
+            ),
+            (
+                "INSERT INTO run (sync, relation, options, started, status, counts) VALUES ('`x`', '', '{}', 1, 'done', '{}')",
+                "its run has the sync '`x`', which is no name",
+            ),
+            (
+                "INSERT INTO plugin VALUES ('a b', '0123', 1, NULL, '', 0, 1)",
+                "its plugin has the name 'a b', which is no name",
+            ),
+            (
+                "INSERT INTO sync_definition VALUES ('shop', 'shop', 'hub', 'crm', '{\"name\": \"shop;touch x\", \"relation\": \"shop\", \"exchanges\": [\"hub\", \"crm\"], \"mappings\": [], \"version\": 1}')",
+                "its database cannot be taken: 'shop;touch x' cannot be the name of a sync",
+            ),
             (
                 "INSERT INTO plugin VALUES ('p', '0123', 1, NULL, '', 0, 1)",
                 "its database cannot be taken: '0123' is no digest of a component",
@@ -163,8 +197,11 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(&folder.path().join("home")).unwrap();
-        let file =
-            export(folder.path(), "INSERT INTO lease VALUES ('r', 'process 1', 9223372036854775807, 3)");
+        // Names that this program makes itself, and those that plugins give.
+        let ours = "INSERT INTO lease VALUES ('r', 'process 1', 9223372036854775807, 3);
+            INSERT INTO run (sync, relation, options, started, status, counts) VALUES ('', '', '{}', 1, 'done', '{}');
+            INSERT INTO mapping (relation, left_object, right_object) VALUES ('r until 1700000000000000', 'contact', 'a person''s; 1')";
+        let file = export(folder.path(), ours);
         restore(&home, "acme", &file, None, RestoreOptions::default()).await.unwrap();
         let database = rusqlite::Connection::open(home.database("acme")).unwrap();
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));

@@ -26,6 +26,14 @@ const NAMES: [&str; 14] = [
     "right_field",
 ];
 
+/// Those of them whose names operators give, and a shell completes: letters a to z, digits, dash and underscore. Objects and
+/// fields are named by plugins too.
+const GIVEN: [&str; 8] =
+    ["name", "sync", "relation", "integration", "plugin", "exchange", "left_exchange", "right_exchange"];
+
+/// The length limit of such a name.
+const LONGEST_GIVEN: usize = 64;
+
 /// The columns that hold what somebody said: values, ids, tokens. In their JSON only the keys are ours.
 const SAID: &[(&str, &[&str])] = &[
     ("change", &["key", "record", "ticket"]),
@@ -134,18 +142,28 @@ fn columns(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     columns.collect()
 }
 
-/// Finds a name that acts on a terminal.
+/// Finds a name that acts on a terminal, or that nobody can have given.
 fn bad_name(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<Option<String>> {
     let query = format!("SELECT DISTINCT \"{column}\" FROM \"{table}\" WHERE typeof(\"{column}\") = 'text'");
     let mut names = connection.prepare(&query)?;
     let mut rows = names.query([])?;
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;
-        if name.contains(acts_on_a_terminal) {
+        if name.contains(acts_on_a_terminal) || (GIVEN.contains(&column) && !can_be_given(&name)) {
             return Ok(Some(name));
         }
     }
     Ok(None)
+}
+
+/// Whether operators can have given this name. It is empty where there is none: a run of an import has no sync.
+fn can_be_given(name: &str) -> bool {
+    // Links that were forgotten are kept under the name of their relation, and until when they were in force.
+    let name = match name.rsplit_once(" until ") {
+        Some((relation, until)) if until.bytes().all(|byte| byte.is_ascii_digit()) => relation,
+        _ => name,
+    };
+    name.len() <= LONGEST_GIVEN && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// A text as it may be printed, where that differs.
@@ -235,6 +253,19 @@ mod tests {
         for hidden in [r#"{"object":"a\u000aFORGED","zz":1e999}"#, &deep, joined] {
             assert!(cleaned_json(hidden, false).is_err() && cleaned_json(hidden, true).is_err(), "{hidden}");
         }
+    }
+
+    #[test]
+    fn names_that_operators_give_have_nothing_that_a_shell_runs() {
+        let long = "x".repeat(LONGEST_GIVEN);
+        for good in ["", "HelloWorld", "crm-2_x", "sales until 1700000000000000", &long] {
+            assert!(can_be_given(good), "{good}");
+        }
+        let longer = format!("{long}x");
+        for bad in ["a b", "shop;touch x", "$(touch x)", "`x`", "a/b", "ä", "sales until now", &longer] {
+            assert!(!can_be_given(bad), "{bad}");
+        }
+        assert!(GIVEN.iter().all(|column| NAMES.contains(column)));
     }
 
     #[test]

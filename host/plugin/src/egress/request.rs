@@ -9,7 +9,7 @@ use super::headers::{check_headers, copy_values, headers_size, is_piece, strip_a
 use super::notice::{Notice, Notices};
 use super::scrub::{Scrubber, Stream};
 use super::send::shown;
-use super::wire::{chain, connect_error, too_many_headers};
+use super::wire::{chain, connect_error, connecting_took_too_long, too_many_headers};
 use crate::fair::cpu::OnCpu;
 use crate::fair::held::{Buffer, ENTRY, Held, Reservation, bytes_of};
 use crate::limits::{LimitReached, Limits};
@@ -155,6 +155,9 @@ impl Prepared {
             if too_many_headers(&error) {
                 self.reached(limits.http_headers(None));
                 return Error::HttpResponseHeaderSectionSize(None);
+            }
+            if connecting_took_too_long(&error) {
+                self.reached(limits.http_connect_time(None));
             }
             let error = connect_error(&error, &self.url, &channel, &self.notices);
             if matches!(error, Error::HttpRequestDenied) {

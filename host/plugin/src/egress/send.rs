@@ -379,6 +379,17 @@ mod tests {
     /// The sending side of a plugin, in a world where every name is this machine.
     fn egress(granted: Vec<HttpGrant>, secrets: &[&str], account: Arc<TenantAccount>) -> Egress {
         let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) }));
+        egress_where(lookup, Limits::default(), granted, secrets, account)
+    }
+
+    /// The sending side of a plugin in this world.
+    fn egress_where(
+        lookup: Lookup,
+        limits: Limits,
+        granted: Vec<HttpGrant>,
+        secrets: &[&str],
+        account: Arc<TenantAccount>,
+    ) -> Egress {
         // Granted, so that they are looked for, wherever an answer comes from.
         let signs = secrets.iter().map(|text| SecretAsk {
             name: (*text).to_owned(),
@@ -406,8 +417,8 @@ mod tests {
             budget: Arc::new(crate::egress::budget::BudgetInMemory::default()),
             audit: Arc::new(Recorder::default()),
         };
-        let channel = Channel::new("shop".to_owned(), vault, hosts, Limits::default(), lookup, context);
-        let held = Held::new(Limits::default(), Arc::clone(&channel.account));
+        let channel = Channel::new("shop".to_owned(), vault, hosts, limits.clone(), lookup, context);
+        let held = Held::new(limits, Arc::clone(&channel.account));
         Egress::new(Arc::new(channel), held)
     }
 
@@ -459,6 +470,27 @@ mod tests {
             matches!(answered, Err(Error::HttpRequestDenied)),
             "the name itself is not granted: {answered:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn connecting_that_takes_too_long_is_told_by_its_limit() {
+        // Resolving the name is a part of connecting, and here it never ends.
+        let lookup: Lookup = Arc::new(|_| Box::pin(std::future::pending::<std::io::Result<Vec<IpAddr>>>()));
+        let limits = Limits { http_connect_time: 50, ..Limits::default() };
+        let granted = vec!["http://slow.example.com".parse().unwrap()];
+        let mut egress = egress_where(lookup, limits, granted, &[], Arc::default());
+        let body = http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let request = http::Request::builder().uri("http://slow.example.com/x").body(body).unwrap();
+        let Ok(ready) = egress.prepare(request, None) else { panic!("it is granted") };
+        let answered = ready.send().await.map(|answer| answer.status());
+        assert!(matches!(answered, Err(Error::ConnectionTimeout)), "{answered:?}");
+        let told: Vec<String> = egress.notices().iter().map(Notice::text).collect();
+        assert!(
+            matches!(&told[..], [one] if one.contains("limit http-connect-time of 50 ms reached")),
+            "{told:?}"
+        );
+        let recorded = format!("{:?}", egress.channel().audit.audit);
+        assert!(recorded.contains("http-connect-time"), "{recorded}");
     }
 
     #[tokio::test]

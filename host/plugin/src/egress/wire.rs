@@ -36,6 +36,12 @@ pub(super) fn too_many_headers(error: &reqwest::Error) -> bool {
     cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large)
 }
 
+/// Whether the time to connect is up that this host gives. The system has one of its own, whose end is an error of input and
+/// output.
+pub(super) fn connecting_took_too_long(error: &reqwest::Error) -> bool {
+    error.is_timeout() && error.is_connect() && cause::<std::io::Error>(error).is_none()
+}
+
 pub(super) fn connect_error(
     error: &reqwest::Error,
     url: &Url,

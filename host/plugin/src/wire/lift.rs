@@ -26,7 +26,7 @@ impl<'a> Lift<'a> {
     }
 
     /// A text that operators read. Secrets are masked before it is cut, since a part of one would not be found.
-    fn said(&self, text: &str, most: u64) -> String {
+    pub(super) fn said(&self, text: &str, most: u64) -> String {
         match self.speaker.channel.and_then(|channel| channel.scrubber.as_ref()) {
             Some(scrubber) => clean(&scrubber.text(text.to_owned()), most),
             None => clean(text, most),

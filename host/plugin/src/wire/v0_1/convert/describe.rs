@@ -43,12 +43,17 @@ impl Lift<'_> {
     /// What names an account decides which records a link means: it is taken as it is, or the description is refused.
     fn account(&mut self, account: wit::Account) -> Result<Account, Refused> {
         let [system, id] = [account.system, account.id].map(|text| {
-            let fits = !text.is_empty() && text.len() as u64 <= LABEL && clean(&text, LABEL) == text;
-            let wrong =
-                || Refused::Invalid("it names its account in a way that no account is named".to_owned());
-            fits.then_some(text).ok_or_else(wrong)
+            if text.is_empty() || text.len() as u64 > LABEL || clean(&text, LABEL) != text {
+                let wrong = "it names its account in a way that no account is named";
+                return Err(Refused::Invalid(wrong.to_owned()));
+            }
+            // It is stored and shown, and masked it would name another account.
+            if self.said(&text, LABEL) != text {
+                return Err(Refused::Invalid("it names its account by one of its secrets".to_owned()));
+            }
+            Ok(text)
         });
-        Ok(Account { system: system?, id: id?, label: clean(&account.label, LABEL) })
+        Ok(Account { system: system?, id: id?, label: self.said(&account.label, LABEL) })
     }
 
     fn object(&mut self, object: wit::Object) -> Result<Object, Refused> {
@@ -70,7 +75,7 @@ impl Lift<'_> {
             fields.push(field);
         }
         Ok(Object {
-            label: clean(&object.label, LABEL),
+            label: self.said(&object.label, LABEL),
             fields,
             change_times: match object.change_times.as_str() {
                 "field" => ChangeTimes::Field,
@@ -81,7 +86,7 @@ impl Lift<'_> {
             features: object
                 .features
                 .into_iter()
-                .filter(|word| word.len() <= 100 && clean(word, 100) == *word)
+                .filter(|word| word.len() <= 100 && self.said(word, 100) == *word)
                 .map(Feature::from)
                 .collect(),
             search_lag: object.search_lag.map(|seconds| Duration::from_secs(seconds.min(LONGEST_LAG).into())),
@@ -96,8 +101,8 @@ impl Lift<'_> {
         let has = |word: &str| field.features.iter().any(|feature| feature == word);
         Ok(Field {
             name: self.name(field.name, "a field")?,
-            label: clean(&field.label, LABEL),
-            kind: clean(&field.kind, 100).into(),
+            label: self.said(&field.label, LABEL),
+            kind: self.said(&field.kind, 100).into(),
             required: has("required"),
             writable: !has("read-only"),
             set_like: has("set-like"),
@@ -119,7 +124,7 @@ impl Lift<'_> {
             choices: field
                 .choices
                 .into_iter()
-                .map(|choice| (choice.value, clean(&choice.label, LABEL)))
+                .map(|choice| (choice.value, self.said(&choice.label, LABEL)))
                 .collect(),
             max_length: field.max_length,
         })
@@ -167,7 +172,9 @@ pub(crate) fn manual(lift: &mut Lift<'_>, proposal: wit::Proposal) -> Result<Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::egress::tests::knowing;
     use crate::limits::Limits;
+    use crate::wire::Speaker;
 
     fn field(name: &str) -> wit::Field {
         wit::Field {
@@ -212,6 +219,42 @@ mod tests {
             identifiers: vec![],
             identify_by_all: false,
             extra: vec![],
+        }
+    }
+
+    #[test]
+    fn x7_what_a_plugin_describes_has_no_secret_in_it_where_operators_read_it() {
+        const FOUND: &str = "correcthorsebattery";
+        let (channel, _) = knowing(FOUND);
+        let limits = Limits::default();
+        let lifted = |system: &str, id: &str| {
+            let label = format!("the account {FOUND}");
+            let account = wit::Account { system: system.to_owned(), id: id.to_owned(), label, extra: vec![] };
+            let choice = wit::Choice {
+                value: "a".to_owned(),
+                label: FOUND.to_uppercase(),
+                features: vec![],
+                extra: vec![],
+            };
+            let field = wit::Field { label: hex::encode(FOUND), choices: vec![choice], ..field("name") };
+            // Masked before it is cut.
+            let label = format!("{}{FOUND}", "x".repeat(LABEL as usize - 8));
+            let object = wit::Object { label, fields: vec![field], ..object("thing") };
+            let described = wit::Description { objects: vec![object], account: Some(account), extra: vec![] };
+            description(
+                &mut Lift::of(&limits, Speaker { integration: "shop", channel: Some(&channel) }),
+                described,
+            )
+        };
+        let shown = format!("{:?}", lifted("shop", "4711").unwrap());
+        assert!(shown.contains("the account ***") && shown.contains("4711"), "{shown}");
+        let shown = shown.to_lowercase();
+        assert!(!shown.contains(&FOUND[..6]) && !shown.contains(&hex::encode(FOUND)[..12]), "{shown}");
+        for (system, id) in [(FOUND, "4711"), ("shop", FOUND)] {
+            let Err(Refused::Invalid(why)) = lifted(system, id) else {
+                panic!("an account of {system} {id}")
+            };
+            assert!(!why.contains(FOUND), "{why}");
         }
     }
 

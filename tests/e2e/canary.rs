@@ -335,14 +335,19 @@ fn a_canary_is_found_nowhere_whatever_a_hostile_plugin_does_with_it() {
         &["run", "show", "1"],
         &["run", "show", "2"],
         &["run", "show", "3"],
+        &["run", "show", "2", "--log"],
+        &["run", "undo", "2", "--dry-run"],
         &["conflict", "list"],
         &["retry"],
         &["record", "list", "thing"],
         &["record", "show", &record],
+        &["record", "history", &record],
         &["record", "export", "thing"],
         &["plugin", "list"],
         &["plugin", "inspect", &plugin],
         &["integration", "list"],
+        &["integration", "calls", "evil"],
+        &["integration", "fields", "evil"],
         &["integration", "grant", "evil"],
         &["integration", "upgrade", "evil"],
         &["doctor", "--offline"],
@@ -355,6 +360,10 @@ fn a_canary_is_found_nowhere_whatever_a_hostile_plugin_does_with_it() {
             assert_ne!(code, 2, "{command:?}: {shown}");
         }
     }
+    // What it writes is one of the files that are searched.
+    let out = text(&watch.home.dir.path().join("out.tar"));
+    watch.well(&["tenant", "export", "default", "--output", &out]);
+    assert!(watch.home.files().iter().any(|(path, _)| path.ends_with("out.tar")), "the export is among them");
     // Failures while a secret is given.
     watch.run_with(&["integration", "set", "evil", "--secret", "no good name"], &format!("{SIGN}\n"), &[]);
     watch.run_with(

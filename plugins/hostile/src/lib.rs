@@ -124,6 +124,7 @@ impl sync_report::Guest for Hostile {
         };
         let next = match attack.as_str() {
             "same-cursor" => Some("again".to_owned()),
+            "circle" => Some(format!("page {}", request.iteration % 2)),
             "empty-pages" | "endless" => Some(format!("page {}", request.iteration + 1)),
             "huge-cursor" => Some("c".repeat(1 << 20)),
             _ => None,

@@ -53,6 +53,8 @@ fn check_written(written: &Written, order: &Order) {
 
 fn check(answer: &Answer, order: &Order) {
     let limits = limits();
+    let is_ordered = order.changes.iter().any(|change| change.id == answer.change);
+    assert!(is_ordered, "nobody asked for {}", answer.change);
     match &answer.outcome {
         Outcome::Created(written) | Outcome::Updated(written) | Outcome::Unchanged(written) => {
             check_written(written, order)
@@ -87,14 +89,7 @@ fn look(u: &mut Unstructured<'_>) -> Result<()> {
         0 => {
             let Ok(answers) = answers(u, &limits, &order)? else { return Ok(()) };
             assert!(answers.len() <= order.changes.len() * 2);
-            for answer in &answers {
-                assert!(
-                    order.changes.iter().any(|change| change.id == answer.change),
-                    "nobody asked for {}",
-                    answer.change
-                );
-                check(answer, &order);
-            }
+            answers.iter().for_each(|answer| check(answer, &order));
         }
         1 => {
             let Ok(collection) = collection(u, &limits, &order)? else { return Ok(()) };

@@ -14,6 +14,12 @@ fn look(u: &mut Unstructured<'_>) -> Result<()> {
     if u.arbitrary()? {
         let Ok(described) = description(u, &limits)? else { return Ok(()) };
         assert!(described.objects.len() as u64 <= limits.objects);
+        if let Some(account) = &described.account {
+            for text in [&account.system, &account.id, &account.label] {
+                assert!(is_clean(text) && text.len() < 300, "an account is named by {text:?}");
+            }
+            assert!(!account.system.is_empty() && !account.id.is_empty());
+        }
         let names: BTreeSet<_> = described.objects.iter().map(|object| &object.name).collect();
         assert_eq!(names.len(), described.objects.len(), "each object once");
         for object in &described.objects {

@@ -15,6 +15,17 @@ pub fn run(bytes: &[u8]) {
                 is_clean(&manifest.name) && is_clean(&manifest.version) && is_clean(&manifest.description)
             );
             assert!(manifest.hosts.iter().all(|host| is_clean(&host.address) && is_clean(&host.reason)));
+            for ask in manifest.asks() {
+                let name = ask.name.unwrap_or_default();
+                assert!(
+                    is_clean(&name) && is_clean(&ask.words) && is_clean(&ask.reason),
+                    "{name}: {}",
+                    ask.words
+                );
+            }
+            let settings = manifest.settings.iter();
+            settings.for_each(|ask| assert!(is_clean(&ask.name) && is_clean(&ask.reason), "{}", ask.name));
+            assert!(manifest.headers.iter().all(|name| is_clean(name)));
             assert!(manifest.secrets.iter().all(|secret| is_clean(&secret.name) && is_clean(&secret.reason)));
         }
         Err(error) => assert!(is_clean(&error.to_string()), "{error:?}"),

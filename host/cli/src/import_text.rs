@@ -4,7 +4,7 @@ use super::changes::changes_text;
 use super::import_undo::first_of;
 use super::remedy;
 use entente::view::{ChangeView, ImportView, Page};
-use entente_sqlite::{BadCode, CsvError, ImportNote, ImportReport, Weighing};
+use entente_sqlite::{BadCells, BadCode, CsvError, ImportNote, ImportOptions, ImportReport, Weighing};
 use entente_sync::Remedy;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,10 +12,16 @@ use std::path::Path;
 /// How many refused rows and unread columns are shown to people; --json has more.
 const SHOWN: usize = 20;
 
-pub(super) fn import_text(view: &ImportView, file: &Path, refused: Option<&Path>) -> String {
+/// `options`: what the import was asked.
+pub(super) fn import_text(
+    view: &ImportView,
+    file: &Path,
+    refused: Option<&Path>,
+    options: &ImportOptions,
+) -> String {
     let (report, dry_run) = (&view.report, view.changes.is_some());
     let mut text = match view.changes.as_deref().filter(|changes| !changes.is_empty()) {
-        Some(changes) => format!("{}\n", would_be_text(changes, report)),
+        Some(changes) => format!("{}\n", would_be_text(changes, report, options.told)),
         None => String::new(),
     };
     text.push_str(&format!(
@@ -35,26 +41,15 @@ pub(super) fn import_text(view: &ImportView, file: &Path, refused: Option<&Path>
         text.push_str(&format!("\n{} records that rows link to were made", report.references_created));
     }
     if report.older > 0 {
-        text.push_str(&format!("\n{} fields were left alone because the hub has newer values", report.older));
+        text.push_str(&format!("\n{} fields were left alone, since a newer value is there", report.older));
     }
     if report.repeated > 0 {
         text.push_str(&format!(
-            "\n{} rows are of records that rows above them made, by what records are recognised by; of each, the last values were kept (--key none: every row is a record of its own)",
+            "\n{} rows are of records that rows above them made, by what records are recognised by; of each value the newer one was kept, and where no times tell, the last (--key none: every row is a record of its own)",
             report.repeated
         ));
     }
-    for column in report.unused.iter().take(SHOWN) {
-        text.push_str(&format!(
-            "\ncolumn {} '{}' was not read: {}",
-            column.number,
-            column.name.cut(60),
-            column.reason
-        ));
-    }
-    if report.unused.len() > SHOWN {
-        let more = report.unused.len() - SHOWN;
-        text.push_str(&format!("\nand {more} more columns were not read; --json lists them"));
-    }
+    text.push_str(&unread_text(report));
     for left in &report.left_out {
         text.push_str(&format!(
             "\n{} cells of column '{}' were left out, the first on line {}: {}",
@@ -72,8 +67,11 @@ pub(super) fn import_text(view: &ImportView, file: &Path, refused: Option<&Path>
     for note in &report.notes {
         text.push_str(&format!("\nnote: {note}{}", note_option(note)));
     }
-    text.push_str(&refused_text(report, refused));
+    text.push_str(&refused_text(report, refused, options));
     match report.run {
+        Some(run) if report.created + report.references_created + report.updated == 0 => {
+            text.push_str(&format!("\nrun {run} has changed nothing"));
+        }
         Some(run) => {
             let deletes = report.created + report.references_created;
             let put_back = remedy::command(&Remedy::UndoRun { run, deletes });
@@ -88,16 +86,51 @@ pub(super) fn import_text(view: &ImportView, file: &Path, refused: Option<&Path>
     text
 }
 
-/// What a dry run would do, record by record.
-fn would_be_text(changes: &[ChangeView], report: &ImportReport) -> String {
+/// The columns that were not read. Those without a value are only counted: nothing of them is lost.
+fn unread_text(report: &ImportReport) -> String {
+    let (filled, empty): (Vec<_>, Vec<_>) = report.unused.iter().partition(|column| column.cells > 0);
+    let mut text = String::new();
+    for column in filled.iter().take(SHOWN) {
+        text.push_str(&format!(
+            "\ncolumn {} '{}' was not read: {} ({})",
+            column.number,
+            column.name.cut(60),
+            column.reason,
+            match column.cells {
+                1 => "1 value".to_owned(),
+                cells => format!("{cells} values"),
+            }
+        ));
+    }
+    if filled.len() > SHOWN {
+        let more = filled.len() - SHOWN;
+        text.push_str(&format!("\nand {more} more columns with values were not read; --json lists them"));
+    }
+    if !filled.is_empty() {
+        text.push_str("\na column that is a field nevertheless is read with --map \"COLUMN=FIELD\"");
+    }
+    match empty.len() {
+        0 => {}
+        1 => text.push_str("\n1 column without a value was not read"),
+        columns => text.push_str(&format!("\n{columns} columns without a value were not read")),
+    }
+    text
+}
+
+/// What a dry run would do, record by record. `most`: how many records it shows.
+fn would_be_text(changes: &[ChangeView], report: &ImportReport, most: usize) -> String {
     let page = Page { rows: changes.to_vec(), next: None, total: None };
-    let all = report.created + report.references_created + report.updated;
+    // Several rows may be of one record.
+    let all = match changes.len() < most {
+        true => changes.len() as u64,
+        false => report.created + report.references_created + report.updated,
+    };
     let more = first_of(changes.len(), all, "changes").map(|more| format!("\n{more}"));
     format!("{}{}", changes_text(&page), more.unwrap_or_default())
 }
 
 /// The refused rows, or those of them that are shown, and what helps.
-fn refused_text(report: &ImportReport, refused: Option<&Path>) -> String {
+fn refused_text(report: &ImportReport, refused: Option<&Path>, options: &ImportOptions) -> String {
     let mut text = String::new();
     for bad in report.bad.iter().take(SHOWN) {
         let column = bad
@@ -127,8 +160,9 @@ fn refused_text(report: &ImportReport, refused: Option<&Path>) -> String {
             text.push_str(&format!("\n  {} rows{column}: {}", count.rows, in_words(count.code)));
         }
     }
-    let options: BTreeSet<&str> = report.refusals.iter().filter_map(|count| bad_option(count.code)).collect();
-    for option in options {
+    let helps: BTreeSet<&str> =
+        report.refusals.iter().filter_map(|count| bad_option(count.code, options)).collect();
+    for option in helps {
         text.push_str(&format!("\n{option}"));
     }
     match refused {
@@ -165,11 +199,14 @@ fn in_words(code: BadCode) -> &'static str {
 }
 
 /// The option that helps against a reason.
-fn bad_option(code: BadCode) -> Option<&'static str> {
+fn bad_option(code: BadCode, options: &ImportOptions) -> Option<&'static str> {
     match code {
         BadCode::AmbiguousDate => Some("give --day-first or --month-first for dates with slashes"),
         BadCode::ChangeTime => Some(
             "for change times: --day-first or --month-first for dates with slashes, or --changed-column \"\" to read the file without them",
+        ),
+        BadCode::Value if options.bad_cells == BadCells::LeaveOut => Some(
+            "cells by which records are recognised are not left out; mend them (--refused FILE writes these rows), or give another key that the rows have (--or-key FIELD,FIELD)",
         ),
         BadCode::Value => Some("--bad-cells leave-out takes rows without such cells"),
         _ => None,
@@ -188,7 +225,10 @@ fn note_option(note: &ImportNote) -> &'static str {
         ImportNote::RowTimes { .. } => " (--field-times)",
         ImportNote::Undated { .. } => " (--as-of DATE)",
         ImportNote::OddRows { .. } | ImportNote::Replaced { .. } => " (--encoding)",
-        ImportNote::NoKey | ImportNote::Unrecognised { .. } => " (--or-key FIELD,FIELD)",
+        ImportNote::NoKey { .. } => " (--map \"COLUMN=FIELD\", --or-key FIELD,FIELD)",
+        ImportNote::Unrecognised { .. } => " (--or-key FIELD,FIELD)",
+        ImportNote::OtherNames { .. } | ImportNote::FirmNames { .. } => " (--map \"COLUMN=company\")",
+        ImportNote::OptOuts { .. } => " (--map \"COLUMN=FIELD\")",
         _ => "",
     }
 }

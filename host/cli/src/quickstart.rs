@@ -118,7 +118,7 @@ async fn import_samples(tenant: &Tenant, source: &Path, context: &Context) -> an
         let mut options = ImportOptions::new(object);
         options.key = entente_sqlite::ImportKey::None;
         let report = record_import::import(tenant, &source.join(file), &options, context).await?;
-        print_line(&import_text(&ImportView::of(report), Path::new(file), None));
+        print_line(&import_text(&ImportView::of(report), Path::new(file), None, &options));
     }
     Ok(())
 }

@@ -40,9 +40,9 @@ pub(super) struct ExportArgs {
     /// Guard texts that a spreadsheet program would run as formulas; an import takes the guard off again
     #[arg(long)]
     guard_formulas: bool,
-    /// The format of the file
-    #[arg(long, value_enum, default_value_t = Format::Csv)]
-    format: Format,
+    /// The format of the file [default: vcard where its name ends with .vcf, else csv]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 }
 
 /// The format of an export.
@@ -87,18 +87,23 @@ pub(super) async fn export_command(
     options.byte_order_mark = args.bom;
     options.guard_formulas = args.guard_formulas;
     let json = context.output.json;
-    if (json || args.format != Format::Csv) && (args.bom || args.guard_formulas) {
+    let is_card = |file: &PathBuf| file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("vcf"));
+    let format = args.format.unwrap_or_else(|| match args.file.as_ref().is_some_and(is_card) && !json {
+        true => Format::Vcard,
+        false => Format::Csv,
+    });
+    if (json || format != Format::Csv) && (args.bom || args.guard_formulas) {
         return Err(Usage(
             "--bom and --guard-formulas are for CSV; leave them out with --json and --format".to_owned(),
         )
         .into());
     }
-    if json && args.format != Format::Csv {
+    if json && format != Format::Csv {
         return Err(Usage("--json and --format name two formats; leave one out".to_owned()).into());
     }
     let file = match args.file {
         None => {
-            let mut output = std::io::BufWriter::new(data_output(match args.format {
+            let mut output = std::io::BufWriter::new(data_output(match format {
                 _ if json => Data::Json,
                 Format::Csv => Data::Csv,
                 Format::Vcard | Format::Vcard4 => Data::Text,
@@ -106,7 +111,7 @@ pub(super) async fn export_command(
             if json {
                 export_lines(tenant, &definition, options, &mut output).await?;
             } else {
-                write_records(tenant, &mut output, &options, args.format).await?;
+                write_records(tenant, &mut output, &options, format).await?;
             }
             output.flush()?;
             return Ok(Done::Well);
@@ -120,7 +125,7 @@ pub(super) async fn export_command(
     let rows = if json {
         export_lines(tenant, &definition, options, &mut writer).await?
     } else {
-        write_records(tenant, &mut writer, &options, args.format).await?
+        write_records(tenant, &mut writer, &options, format).await?
     };
     writer.flush()?;
     drop(writer);

@@ -187,7 +187,7 @@ pub(super) async fn import_command(
     let failed = report.failed > 0;
     let refused = args.refused.as_deref();
     let view = ImportView::of(report);
-    context.output.show(&view, |view| import_text(view, file, refused))?;
+    context.output.show(&view, |view| import_text(view, file, refused, &options))?;
     Ok(if failed { Done::WithProblems } else { Done::Well })
 }
 

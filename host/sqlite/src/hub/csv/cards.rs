@@ -12,8 +12,8 @@ use crate::hub::records::{self, Record};
 use crate::hub::schema::{ObjectSchema, Schema};
 use calcard::common::PartialDateTime;
 use calcard::vcard::{
-    VCard, VCardEntry, VCardParameter, VCardParameterName, VCardParameterValue, VCardProperty, VCardType,
-    VCardValue, VCardVersion,
+    VCard, VCardEntry, VCardKind, VCardParameter, VCardParameterName, VCardParameterValue, VCardProperty,
+    VCardType, VCardValue, VCardVersion,
 };
 use calcard::{Entry, Parser};
 use csv::StringRecord;
@@ -21,6 +21,7 @@ use encoding_rs::WINDOWS_1252;
 use entente_core::Value;
 use rusqlite::Connection;
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, Write};
 
 /// The length limit of a card, which may have a photograph.
@@ -34,6 +35,10 @@ pub(super) struct Cards<R> {
     begun: bool,
     /// Whether the cards are read as people, who have no name of one part.
     people: bool,
+    /// What cards have that no column is for, with how many of them.
+    unread: BTreeMap<String, u64>,
+    /// Cards of groups, which are neither people nor companies.
+    groups: u64,
 }
 
 const BEGIN: &[u8] = b"BEGIN:VCARD";
@@ -60,7 +65,12 @@ impl<R> Cards<R> {
     ];
 
     pub(super) fn new(text: R, people: bool) -> Self {
-        Self { text, line: 0, begun: false, people }
+        Self { text, line: 0, begun: false, people, unread: BTreeMap::new(), groups: 0 }
+    }
+
+    /// What cards have that was not read, with how many of them, and how many are of groups.
+    pub(super) fn left(&self) -> (&BTreeMap<String, u64>, u64) {
+        (&self.unread, self.groups)
     }
 
     pub(super) fn source(&self) -> &R {
@@ -69,8 +79,27 @@ impl<R> Cards<R> {
 }
 
 impl<R: BufRead> Cards<R> {
-    /// The next card; `None` at the end.
+    /// The next card that is of no group; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Line>, CsvError> {
+        while let Some((text, line)) = self.next_text()? {
+            let card = parsed(&text);
+            if is_group(&card) {
+                self.groups += 1;
+                continue;
+            }
+            for what in unread(&card) {
+                // The names of properties are those of whoever wrote the file.
+                if self.unread.len() < MOST_UNREAD || self.unread.contains_key(&what) {
+                    *self.unread.entry(what).or_default() += 1;
+                }
+            }
+            return Ok(Some(row(&card, line, self.people)));
+        }
+        Ok(None)
+    }
+
+    /// The text of the next card, and the line on which it begins.
+    fn next_text(&mut self) -> Result<Option<(Vec<u8>, u64)>, CsvError> {
         let mut card = Vec::new();
         let (mut began, mut inside) = (self.line, std::mem::take(&mut self.begun));
         if inside {
@@ -98,40 +127,108 @@ impl<R: BufRead> Cards<R> {
                     card.clear();
                 }
             } else if ends {
-                return Ok(Some(row(&card, began, self.people)));
+                return Ok(Some((card, began)));
             } else if begins || read == 0 {
                 // A card that was not ended is one nevertheless.
                 self.begun = begins;
                 card.truncate(before);
                 card.extend_from_slice(b"\r\nEND:VCARD\r\n");
-                return Ok(Some(row(&card, began, self.people)));
+                return Ok(Some((card, began)));
             }
         }
     }
 }
 
-/// A card as a row. A text that is no card makes a row without values.
-fn row(card: &[u8], number: u64, people: bool) -> Line {
+/// How many different kinds of what was not read are told.
+const MOST_UNREAD: usize = 30;
+
+/// A text as a card; one that is none has no properties.
+fn parsed(card: &[u8]) -> VCard {
     let text = match std::str::from_utf8(card) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => WINDOWS_1252.decode_without_bom_handling(card).0,
     };
     let mut parser = Parser::new(&text);
-    let card = match parser.entry() {
+    match parser.entry() {
         Entry::VCard(card) => card,
         _ => VCard::default(),
+    }
+}
+
+/// Whether a card is that of a group (RFC 6350, 6.1.4; `X-ADDRESSBOOKSERVER-KIND` in version 3).
+fn is_group(card: &VCard) -> bool {
+    let group = |value: &VCardValue| match value {
+        VCardValue::Kind(kind) => *kind == VCardKind::Group,
+        value => text(value).eq_ignore_ascii_case("group"),
     };
-    let name = parts(&card, &VCardProperty::N);
-    let address = parts(&card, &VCardProperty::Adr);
+    let kind = |entry: &&VCardEntry| match &entry.name {
+        VCardProperty::Kind => true,
+        VCardProperty::Other(name) => name.eq_ignore_ascii_case("X-ADDRESSBOOKSERVER-KIND"),
+        _ => false,
+    };
+    card.entries.iter().filter(kind).flat_map(|entry| &entry.values).any(group)
+}
+
+/// Whether a value is one; only a text may be empty.
+fn has_something(value: &VCardValue) -> bool {
+    !matches!(value, VCardValue::Text(_) | VCardValue::Component(_)) || !text(value).is_empty()
+}
+
+/// What a card has that no column is for, each once: properties, further ones of those that are read once, and parts of
+/// them.
+fn unread(card: &VCard) -> BTreeSet<String> {
+    use VCardProperty as Property;
+    let mut unread = BTreeSet::new();
+    for entry in card.entries.iter().filter(|entry| entry.values.iter().any(has_something)) {
+        match &entry.name {
+            Property::Begin | Property::End | Property::Version | Property::Prodid | Property::Kind => {}
+            Property::N | Property::Fn | Property::Adr | Property::Org | Property::Tel => {}
+            // Of these all are read, or it is told elsewhere that the first is.
+            Property::Email | Property::Categories | Property::Rev => {}
+            Property::Title | Property::Url => {}
+            other => _ = unread.insert(other.as_str().to_uppercase()),
+        }
+    }
+    for property in [Property::Adr, Property::Org, Property::Title, Property::Url] {
+        if card.properties(&property).count() > 1 {
+            unread.insert(format!("a further {}", property.as_str()));
+        }
+    }
+    let (mobile, phone) = phones(card);
+    let numbers = card.properties(&Property::Tel).count();
+    if numbers > [mobile, phone].iter().filter(|number| !number.is_empty()).count() {
+        unread.insert("a further TEL, or one of a telefax".to_owned());
+    }
+    let parts_of = |property: &Property, places: &[usize]| {
+        let parts = parts(card, property);
+        places.iter().any(|place| parts.get(*place).is_some_and(|part| !part.is_empty()))
+    };
+    for (property, places, what) in [
+        (Property::N, &[2, 3, 4][..], "further names and titles in N"),
+        (Property::Org, &[1, 2, 3], "units in ORG"),
+        (Property::Adr, &[0, 1], "a post box or an extended address in ADR"),
+        (Property::Adr, &[5], "the postal code in ADR"),
+    ] {
+        if parts_of(&property, places) {
+            unread.insert(what.to_owned());
+        }
+    }
+    unread
+}
+
+/// A card as a row.
+fn row(card: &VCard, number: u64, people: bool) -> Line {
+    let name = parts(card, &VCardProperty::N);
+    let address = parts(card, &VCardProperty::Adr);
     let part = |parts: &[String], n: usize| parts.get(n).cloned().unwrap_or_default();
-    let (mobile, phone) = phones(&card);
-    let list = |property| texts(&card, property).join(", ");
-    let tags = texts(&card, &VCardProperty::Categories);
-    let called = first(&card, &VCardProperty::Fn);
+    let (mobile, phone) = phones(card);
+    let list = |property| texts(card, property).join(", ");
+    let tags = texts(card, &VCardProperty::Categories);
+    let called = first(card, &VCardProperty::Fn);
     let cells = [
         part(&name, 1),
         part(&name, 0),
-        if people && name.iter().all(String::is_empty) && stands_in(&card, &called) {
+        if people && name.iter().all(String::is_empty) && stands_in(card, &called) {
             String::new()
         } else {
             called
@@ -139,15 +236,15 @@ fn row(card: &[u8], number: u64, people: bool) -> Line {
         list(&VCardProperty::Email),
         phone,
         mobile,
-        part(&parts(&card, &VCardProperty::Org), 0),
-        first(&card, &VCardProperty::Title),
+        part(&parts(card, &VCardProperty::Org), 0),
+        first(card, &VCardProperty::Title),
         part(&address, 2),
         part(&address, 3),
         part(&address, 4),
         part(&address, 6),
-        first(&card, &VCardProperty::Url),
+        first(card, &VCardProperty::Url),
         write_list(tags.iter().map(String::as_str), ';'),
-        changed(&card),
+        changed(card),
     ];
     Line { number, cells: StringRecord::from(cells.to_vec()), open_quote: false, after_blank: false }
 }
@@ -209,13 +306,24 @@ fn phones(card: &VCard) -> (String, String) {
     let (mut mobile, mut phone) = (String::new(), String::new());
     for entry in entries(card, &VCardProperty::Tel) {
         let Some(number) = entry.values.first().map(text) else { continue };
-        let number = number.strip_prefix("tel:").unwrap_or(&number).to_owned();
+        let number = of_uri(&number);
         let place = if has_type(entry, "cell") { &mut mobile } else { &mut phone };
         if place.is_empty() && !has_type(entry, "fax") && !has_type(entry, "pager") {
             *place = number;
         }
     }
     (mobile, phone)
+}
+
+/// A telephone number out of a `tel:` URI, whose parameters follow semicolons (RFC 3966); of these an extension belongs to it.
+fn of_uri(number: &str) -> String {
+    let Some(uri) = number.strip_prefix("tel:") else { return number.to_owned() };
+    let mut parts = uri.split(';');
+    let number = parts.next().unwrap_or_default();
+    match parts.find_map(|part| part.strip_prefix("ext=")) {
+        Some(extension) => format!("{number} ext. {extension}"),
+        None => number.to_owned(),
+    }
 }
 
 /// When the card was changed last, where it says so to the day.

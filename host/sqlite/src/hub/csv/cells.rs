@@ -36,6 +36,12 @@ pub(super) struct Tally {
     pub(super) addresses: u64,
     pub(super) addresses_line: u64,
     pub(super) guards: u64,
+    /// Of a column that is not read: cells with a value.
+    pub(super) filled: u64,
+    /// Of the column of full names: cells that are other names than those of their rows, and the first of them; and cells
+    /// that were split and look like companies, and the first of them.
+    pub(super) other_names: (u64, String),
+    pub(super) firms: (u64, String),
 }
 
 /// The text without the apostrophe that keeps a spreadsheet program from evaluating it. Of several apostrophes, which an

@@ -21,6 +21,8 @@ pub(super) struct Columns {
     pub(super) full_name: Option<(usize, [usize; 2])>,
     /// The columns in the order in which they are read: of several columns of one field the best comes first.
     pub(super) order: Vec<usize>,
+    /// The columns that the operator has given a field, in this order.
+    given: Vec<usize>,
     /// By column, which of several addresses it is a part of, from 1; 0 where it is a part of none.
     pub(super) groups: Vec<u8>,
     /// The column of change times.
@@ -95,12 +97,15 @@ impl Columns {
         }
         columns.layout = layout.map(|layout| layout.name);
         columns.order = (0..headings.len()).collect();
-        columns.order.sort_by_key(|column| places[*column].rank);
+        // The operator's word first, in the order in which it was given.
+        let given = |column: &usize| columns.given.iter().position(|given| given == column);
+        columns.order.sort_by_key(|column| (given(column).unwrap_or(usize::MAX), places[*column].rank));
         columns.groups = places.iter().map(|place| place.group).collect();
         for (number, reason) in reasons.into_iter().enumerate() {
             columns.unused.extend(reason.map(|reason| UnusedColumn {
                 number: number + 1,
                 name: headings[number].as_str().into(),
+                cells: 0,
                 reason,
             }));
         }
@@ -123,13 +128,9 @@ impl Columns {
                 left_out[number] = true;
                 continue;
             }
-            let index = object.require(field.trim())?;
-            if self.fields.contains(&Some(index)) {
-                return Err(CsvError::Options(format!(
-                    "two columns are mapped to {field}; a field has one column"
-                )));
-            }
-            self.fields[number] = Some(index);
+            // Of several columns of one field the first that has a value counts.
+            self.fields[number] = Some(object.require(field.trim())?);
+            self.given.push(number);
         }
         self.changed = match options.changed_column.as_deref() {
             Some("") => None,

@@ -137,8 +137,8 @@ pub(super) struct Import<'a> {
     pub(super) made: BTreeMap<String, u64>,
     /// Dry run: the ids of referred records that would be made, with what people call them.
     pub(super) to_be_made: BTreeMap<String, String>,
-    /// Dry run: the records of the batch that would be made, with their places among what is told.
-    pub(super) told_new: BTreeMap<i64, usize>,
+    /// Dry run: the records of the batch that would be made or changed, with their places among what is told.
+    pub(super) told_rows: BTreeMap<i64, usize>,
 }
 
 impl<'a> Import<'a> {
@@ -180,7 +180,7 @@ impl<'a> Import<'a> {
             kept: Kept::default(),
             made: BTreeMap::new(),
             to_be_made: BTreeMap::new(),
-            told_new: BTreeMap::new(),
+            told_rows: BTreeMap::new(),
         }
     }
 
@@ -343,6 +343,10 @@ impl<'a> Import<'a> {
             }
         }
         self.full_name(&line, &mut parsed, &mut wrong);
+        for column in &self.columns.unused {
+            let text = line.cells.get(column.number - 1).unwrap_or_default();
+            self.tallies[column.number - 1].filled += u64::from(!text.trim().is_empty());
+        }
         let raw = self.keeps_raw.then_some(line.cells);
         if !wrong.is_empty() {
             self.refuse(line.number, wrong, raw, false);
@@ -383,10 +387,17 @@ impl<'a> Import<'a> {
     /// Splits a full name, where the row has no names of its own.
     fn full_name(&mut self, line: &Line, parsed: &mut Parsed, wrong: &mut Vec<Bad>) {
         let Some((column, fields)) = self.columns.full_name else { return };
+        let mut text = line.cells.get(column).unwrap_or_default().trim();
         if fields.iter().any(|field| self.filled[*field]) {
+            let names = fields.map(|field| value_in(&parsed.cells, field).to_data());
+            if person::is_another(text, &names) {
+                tally(&mut self.tallies[column].other_names, text);
+            }
             return;
         }
-        let mut text = line.cells.get(column).unwrap_or_default().trim();
+        if person::looks_like_firm(text) {
+            tally(&mut self.tallies[column].firms, text);
+        }
         // «Firm, First Last», as Odoo writes the people of a firm.
         for (.., content) in &parsed.cells {
             if let Content::Links(names) = content
@@ -420,9 +431,11 @@ impl<'a> Import<'a> {
 
     /// Leaves out a cell, where the options say so and its record can be without it.
     pub(super) fn leaves_out(&mut self, field: Option<usize>, line: u64, bad: &Bad) -> bool {
+        let keys = &self.columns.keys;
         let needed = field.is_some_and(|field| {
             self.object.definition.fields[field].required
-                || self.columns.keys.iter().any(|key| key.contains(&field))
+                // Where there is another key, the row may be recognised by that.
+                || !keys.is_empty() && keys.iter().all(|key| key.contains(&field))
         });
         let Some(column) = bad.column.filter(|_| self.options.bad_cells == BadCells::LeaveOut && !needed)
         else {
@@ -491,7 +504,7 @@ impl<'a> Import<'a> {
             return Err(HubError::Definition { what: format!("object {}", self.object.name()), why });
         }
         let mut batch = Batch::open(connection, IMPORT, self.run)?;
-        self.told_new.clear();
+        self.told_rows.clear();
         let mut last = 0;
         for mut row in parsed {
             let raw = row.raw.take();
@@ -507,6 +520,14 @@ impl<'a> Import<'a> {
         batch.close()?;
         Ok((last, made))
     }
+}
+
+/// Counts a cell, and keeps the first.
+fn tally((cells, first): &mut (u64, String), text: &str) {
+    if *cells == 0 {
+        *first = cut(text);
+    }
+    *cells += 1;
 }
 
 /// The value of a field in a row; null where it has none.

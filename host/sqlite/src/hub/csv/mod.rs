@@ -58,7 +58,8 @@ pub use import::{import_csv, import_with_refused};
 pub use options::{BadCells, Empty, ImportKey, ImportOptions, Only};
 pub use refused::REFUSED_COLUMN;
 pub use report::{
-    BadCell, BadCode, CellError, ImportNote, ImportReport, LeftOut, RefusalCount, UnusedColumn, Weighing,
+    BadCell, BadCode, CellError, ImportNote, ImportReport, LeftOut, RefusalCount, UnreadOfCards,
+    UnusedColumn, Weighing,
 };
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::rows::{Line, Rows};
 use super::survey::{self, Forms};
 use super::{CsvError, sniff};
 use crate::hub::schema::ObjectSchema;
+use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
 
 /// The rows of a file, whatever its format.
@@ -41,6 +42,14 @@ impl<R: Read> AnyRows<R> {
 
     pub(super) fn bytes(&self) -> u64 {
         self.source().bytes
+    }
+
+    /// What vCards have that was not read, with how many of them, and how many are of groups.
+    pub(super) fn left_of_cards(&self) -> Option<(&BTreeMap<String, u64>, u64)> {
+        match self {
+            Self::Csv(_) => None,
+            Self::Cards(cards) => Some(cards.left()),
+        }
     }
 
     pub(super) fn odd_rows(&self) -> u64 {

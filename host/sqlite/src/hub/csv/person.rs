@@ -24,9 +24,69 @@ pub(super) fn split(full: &str) -> (String, String) {
     (joined(&words[..at]), joined(&words[at..]))
 }
 
+/// Legal forms with which names of companies end, in English, German, Dutch, French, Italian, Scandinavian and Hungarian; not
+/// those that are last names too.
+const LEGAL_FORMS: [&str; 22] = [
+    "ltd",
+    "limited",
+    "inc",
+    "llc",
+    "llp",
+    "plc",
+    "corp",
+    "corporation",
+    "pty",
+    "gmbh",
+    "mbh",
+    "kg",
+    "ohg",
+    "ug",
+    "bv",
+    "nv",
+    "sarl",
+    "srl",
+    "aps",
+    "oy",
+    "kft",
+    "sro",
+];
+
+/// Whether a name ends as companies do.
+pub(super) fn looks_like_firm(full: &str) -> bool {
+    let last = full.split_whitespace().next_back().filter(|last| last.len() < full.trim().len());
+    last.is_some_and(|last| {
+        let plain: String = last.chars().filter(|c| c.is_alphanumeric()).collect();
+        LEGAL_FORMS.contains(&plain.to_lowercase().as_str())
+    })
+}
+
+/// Whether a full name has no word of the names that a row has besides: it is somebody else's, or that of a company.
+pub(super) fn is_another(full: &str, names: &[String; 2]) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let (full, named) = (words(full), words(&names.join(" ")));
+    !full.is_empty() && !named.is_empty() && !full.iter().any(|word| named.contains(word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_companies_and_of_others_are_told_apart() {
+        for firm in ["Kobe Ltd", "Müller & Söhne GmbH", "Marlow Constructions Pty Ltd.", "Acme, Inc."] {
+            assert!(looks_like_firm(firm), "{firm}");
+        }
+        for person in ["Ada Lovelace", "Ltd", "", "Ng Oy Ling"] {
+            assert!(!looks_like_firm(person), "{person}");
+        }
+        let names = ["Elena".to_owned(), "Reyes".to_owned()];
+        assert!(is_another("Bexley Plastics", &names));
+        assert!(!is_another("reyes, elena", &names));
+        assert!(!is_another("", &names));
+    }
 
     #[test]
     fn names_are_split_where_people_would() {

@@ -2,7 +2,8 @@
 
 use super::import::Import;
 use crate::hub::data::Stored;
-use crate::hub::imports::{FieldChange, RecordChange, named};
+use crate::hub::error::HubError;
+use crate::hub::imports::{FieldChange, RecordChange, Updated, named};
 use crate::hub::records::{Batch, Record};
 use crate::hub::schema::ObjectSchema;
 use entente_core::{Foreign, Value};
@@ -18,7 +19,7 @@ impl Import<'_> {
         if !self.has_room() {
             return;
         }
-        self.told_new.insert(record.id, self.report.changes.len());
+        self.told_rows.insert(record.id, self.report.changes.len());
         let change = self.new_record(object, record);
         self.report.changes.push(change);
     }
@@ -56,31 +57,58 @@ impl Import<'_> {
         object: &ObjectSchema,
         record: &Record,
         before: Vec<(usize, Option<Stored>)>,
-    ) {
+        as_before: bool,
+    ) -> Result<(), HubError> {
         if batch.has_made(record.id) {
-            if let Some(place) = self.told_new.get(&record.id).copied() {
+            if let Some(place) = self.told_rows.get(&record.id).copied() {
                 self.report.changes[place] = self.new_record(object, record);
             }
-            return;
+            return Ok(());
         }
-        if !self.has_room() {
-            return;
+        let place = self.told_rows.get(&record.id).copied();
+        match (place, as_before) {
+            (Some(place), true) => self.untell(record.id, place),
+            (Some(place), false) => {
+                // Of two rows for a record, what both change.
+                let earlier = self.kept.earlier(batch, object, record.id)?;
+                let before = earlier.map_or(before, Updated::before);
+                self.report.changes[place] = self.changed_record(object, record, before);
+            }
+            (None, false) if self.has_room() => {
+                self.told_rows.insert(record.id, self.report.changes.len());
+                let change = self.changed_record(object, record, before);
+                self.report.changes.push(change);
+            }
+            (None, _) => {}
         }
+        Ok(())
+    }
+
+    /// Takes back what was told of a record that the rows of the file leave as it is.
+    fn untell(&mut self, record: i64, place: usize) {
+        self.report.changes.remove(place);
+        self.told_rows.remove(&record);
+        self.told_rows.values_mut().filter(|other| **other > place).for_each(|other| *other -= 1);
+    }
+
+    fn changed_record(
+        &self,
+        object: &ObjectSchema,
+        record: &Record,
+        before: Vec<(usize, Option<Stored>)>,
+    ) -> RecordChange {
         let field = |(field, stored): (usize, Option<Stored>)| {
             let before = stored.map_or(Value::Null, |stored| stored.value);
             self.field(object, field, Some(before), record.value(field).clone())
         };
-        let fields = before.into_iter().map(field).collect();
-        let (name, id) = (object.name().to_owned(), Some(record.id.to_string()));
-        let values = named(object, &record.fields);
-        self.report.changes.push(RecordChange {
-            object: name,
-            id,
+        RecordChange {
+            object: object.name().to_owned(),
+            id: Some(record.id.to_string()),
             deed: Deed::Update,
-            values,
-            fields,
+            values: named(object, &record.fields),
+            fields: before.into_iter().map(field).collect(),
             left: None,
-        });
+        }
     }
 
     fn field(&self, object: &ObjectSchema, field: usize, before: Option<Value>, after: Value) -> FieldChange {

@@ -114,6 +114,7 @@ pub(super) fn forms(
             columns.unused.push(UnusedColumn {
                 number: column + 1,
                 name: name.into(),
+                cells: 0,
                 reason: format!(
                     "it is called like a change time, but has values such as '{}', which are none",
                     check::shown(&seen.example)

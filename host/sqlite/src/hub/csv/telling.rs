@@ -2,13 +2,27 @@
 
 use super::CsvError;
 use super::import::Import;
+use super::names::plain;
 use super::open::AnyRows;
 use super::options::ImportKey;
 use super::refused::{self, RefusedRows};
-use super::report::{BadCell, CellError, ImportNote, ImportReport, RefusalCount, Weighing};
+use super::report::{BadCell, CellError, ImportNote, ImportReport, RefusalCount, UnreadOfCards, Weighing};
 use crate::hub::check::cut;
 use entente_core::Foreign;
 use std::io::Read;
+
+/// What columns are called, in their plain form, that say who does not want to be written to.
+const OPT_OUTS: [&str; 9] = [
+    "unsubscrib",
+    "optout",
+    "optedout",
+    "suppress",
+    "donotcall",
+    "donotemail",
+    "donotcontact",
+    "abgemeldet",
+    "bounce",
+];
 
 impl Import<'_> {
     /// Tells of the rows of a batch that were refused, in their order.
@@ -79,7 +93,20 @@ impl Import<'_> {
         self.notes(&mut notes, rows);
         self.report.notes = notes;
         self.report.unused = self.columns.unused;
+        for column in &mut self.report.unused {
+            column.cells = self.tallies[column.number - 1].filled;
+        }
         self.report
+    }
+
+    /// That records are recognised by nothing; and the column that may be what they are recognised by.
+    fn no_key(&self) -> ImportNote {
+        let field =
+            self.object.identifiers().next().map(|index| self.object.definition.fields[index].name.clone());
+        let of = field.as_deref().map(plain).unwrap_or_default();
+        let unused = self.columns.unused.iter().filter(|column| self.tallies[column.number - 1].filled > 0);
+        let like = unused.map(|column| &column.name).find(|name| plain(name.as_data()).contains(&of));
+        ImportNote::NoKey { field, like: like.cloned() }
     }
 
     /// What the operator should know of the file as a whole.
@@ -102,6 +129,14 @@ impl Import<'_> {
             if tally.kept > 0 {
                 notes.push(ImportNote::NothingKept { column: column.clone(), cells: tally.kept, value });
             }
+            if let (cells @ 1.., value) = &tally.other_names {
+                let (column, value) = (column.clone(), value.as_str().into());
+                notes.push(ImportNote::OtherNames { column, cells: *cells, value });
+            }
+            if let (cells @ 1.., value) = &tally.firms {
+                let (column, value) = (column.clone(), value.as_str().into());
+                notes.push(ImportNote::FirmNames { column, cells: *cells, value });
+            }
             if tally.addresses > 0 {
                 let (cells, line) = (tally.addresses, tally.addresses_line);
                 notes.push(ImportNote::SeveralAddresses { column, cells, line });
@@ -109,7 +144,23 @@ impl Import<'_> {
             guards += tally.guards;
         }
         notes.extend((guards > 0).then_some(ImportNote::Guards { cells: guards }));
+        for column in &columns.unused {
+            let (cells, name) = (self.tallies[column.number - 1].filled, plain(column.name.as_data()));
+            if cells > 0 && OPT_OUTS.iter().any(|word| name.contains(word)) {
+                notes.push(ImportNote::OptOuts { column: column.name.clone(), cells });
+            }
+        }
+        if let Some((unread, groups)) = rows.left_of_cards() {
+            let what = unread
+                .iter()
+                .map(|(what, cards)| UnreadOfCards { what: what.as_str().into(), cards: *cards });
+            let what: Vec<UnreadOfCards> = what.collect();
+            notes.extend((!what.is_empty()).then_some(ImportNote::CardsUnread { what }));
+            notes.extend((groups > 0).then_some(ImportNote::Groups { cards: groups }));
+        }
         match &report.weighing {
+            // No row has one: there are none to be weighed.
+            Weighing::RowTimes { .. } | Weighing::FieldTimes { .. } if report.undated == report.rows => {}
             Weighing::RowTimes { column } => notes.push(ImportNote::RowTimes { column: column.clone() }),
             Weighing::FieldTimes { column } => notes.push(ImportNote::FieldTimes { column: column.clone() }),
             Weighing::AsOf { .. } | Weighing::Import => {}
@@ -122,7 +173,7 @@ impl Import<'_> {
             notes.push(ImportNote::Replaced { encoding: report.encoding.clone() });
         }
         if columns.keys.is_empty() && self.options.key == ImportKey::Usual {
-            notes.push(ImportNote::NoKey);
+            notes.push(self.no_key());
         } else if report.unrecognised > 0 {
             let name = |field: &usize| self.object.definition.fields[*field].name.clone();
             let by = columns.keys.iter().flatten().map(name).collect();

@@ -8,6 +8,7 @@ use super::resolve::{Bad, Known, Linked};
 use crate::hub::check::{check, same};
 use crate::hub::data::Stored;
 use crate::hub::error::HubError;
+use crate::hub::imports::Updated;
 use crate::hub::orders::{admit, missing};
 use crate::hub::records::{Batch, Record, Write};
 use crate::hub::schema::ObjectSchema;
@@ -231,7 +232,7 @@ impl Import<'_> {
             }
             Known::Seen => self.report.updated += 1,
             Known::Same => self.report.unchanged += 1,
-            Known::Record(mut record) => {
+            Known::Record(record) => {
                 let report = &mut self.report;
                 writes.retain(|write| {
                     let newer = record.fields[write.field]
@@ -246,21 +247,49 @@ impl Import<'_> {
                     report.older += u64::from(keep);
                     !keep
                 });
-                let before = |write: &Write| (write.field, record.fields[write.field].clone());
-                let mut before: Vec<(usize, Option<Stored>)> = writes.iter().map(before).collect();
-                if batch.update(&object, &mut record, writes)? {
-                    self.report.updated += 1;
-                    before.retain(|(field, stored)| *stored != record.fields[*field]);
-                    match self.options.dry_run {
-                        true => self.tell_changed(batch, &object, &record, before),
-                        false => self.kept.update(batch, &object, &record, before)?,
-                    }
-                    self.take_up(&record);
-                } else {
-                    self.report.unchanged += 1;
-                }
+                self.change(batch, record, writes)?;
             }
         }
+        Ok(())
+    }
+
+    /// Writes a row into the record that it is. A field whose value is put back to what it was before an earlier row of
+    /// the file changed it gets its time and origin back too, so that importing a file again changes nothing.
+    fn change(
+        &mut self,
+        batch: &mut Batch<'_>,
+        mut record: Record,
+        mut writes: Vec<Write>,
+    ) -> Result<(), HubError> {
+        let object = Arc::clone(&self.object);
+        let before = |write: &Write| (write.field, record.fields[write.field].clone());
+        let mut before: Vec<(usize, Option<Stored>)> = writes.iter().map(before).collect();
+        let back = match self.kept.earlier(batch, &object, record.id)? {
+            Some(earlier) => put_back(&object, &record, earlier, &mut writes),
+            None => Vec::new(),
+        };
+        let is_back = !back.is_empty();
+        if is_back {
+            batch.put_back(&object, &mut record, back)?;
+        }
+        if !batch.update(&object, &mut record, writes)? && !is_back {
+            self.report.unchanged += 1;
+            return Ok(());
+        }
+        before.retain(|(field, stored)| *stored != record.fields[*field]);
+        let told = self.options.dry_run.then(|| before.clone());
+        let as_before = self.kept.update(batch, &object, &record, before)?;
+        if let Some(before) = told {
+            self.tell_changed(batch, &object, &record, before, as_before.is_some())?;
+        }
+        match as_before {
+            Some(rows) => {
+                self.report.updated -= rows;
+                self.report.unchanged += rows + 1;
+            }
+            None => self.report.updated += 1,
+        }
+        self.take_up(&record);
         Ok(())
     }
 
@@ -270,6 +299,28 @@ impl Import<'_> {
             index.add(&self.object, record);
         }
     }
+}
+
+/// Takes those writes out that put a value back to what it was before the import, and returns what then stood there.
+fn put_back(
+    object: &ObjectSchema,
+    record: &Record,
+    mut earlier: Updated,
+    writes: &mut Vec<Write>,
+) -> Vec<(usize, Option<Stored>)> {
+    let mut back = Vec::new();
+    writes.retain(|write| {
+        let (field, definition) = (write.field, &object.definition.fields[write.field]);
+        let former = earlier.former[field].as_ref().map_or(&Value::Null, |stored| &stored.value);
+        let is_back = earlier.written[field].is_some()
+            && same(definition, former, &write.value)
+            && !same(definition, record.value(field), &write.value);
+        if is_back {
+            back.push((field, earlier.former[field].take()));
+        }
+        !is_back
+    });
+    back
 }
 
 impl Values {

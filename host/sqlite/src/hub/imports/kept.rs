@@ -6,12 +6,15 @@ use crate::hub::records::{Batch, Record};
 use crate::hub::schema::ObjectSchema;
 use entente_core::Value;
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What an import under way has made: the numbers of its records, and those of the batch that is open.
 #[derive(Debug, Default)]
 pub(in crate::hub) struct Kept {
     made: Vec<(i64, i64)>,
+    /// The records that were there before and that rows have changed, with how many rows of each.
+    changed: HashMap<i64, u64>,
 }
 
 impl Kept {
@@ -26,20 +29,35 @@ impl Kept {
         self.made.get(at).is_some_and(|(first, _)| *first <= record)
     }
 
-    /// Keeps what fields of a record held before the import changed them. Of one that the import itself made, nothing is put back.
-    pub(in crate::hub) fn update(
+    /// What fields of a record held before an earlier row of the import changed them, where one did.
+    pub(in crate::hub) fn earlier(
         &self,
+        batch: &Batch<'_>,
+        object: &ObjectSchema,
+        record: i64,
+    ) -> Result<Option<Updated>, HubError> {
+        match self.changed.contains_key(&record) {
+            true => read(batch.connection, object, batch.run(), record),
+            false => Ok(None),
+        }
+    }
+
+    /// Keeps what fields of a record held before the import changed them. Of one that the import itself made, nothing is
+    /// put back. Returns how many rows before this one had changed the record, where all of it is as before the import
+    /// again.
+    pub(in crate::hub) fn update(
+        &mut self,
         batch: &Batch<'_>,
         object: &ObjectSchema,
         record: &Record,
         before: Vec<(usize, Option<Stored>)>,
-    ) -> Result<(), HubError> {
+    ) -> Result<Option<u64>, HubError> {
         if self.is_own(batch, record.id) {
-            return Ok(());
+            return Ok(None);
         }
         let blank: Fields = vec![None; object.definition.fields.len()];
         let (mut former, mut written) = (blank.clone(), blank);
-        if let Some(earlier) = read(batch.connection, object, batch.run(), record.id)? {
+        if let Some(earlier) = self.earlier(batch, object, record.id)? {
             (former, written) = (earlier.former, earlier.written);
         }
         for (field, stored) in before {
@@ -48,7 +66,18 @@ impl Kept {
                 former[field] = stored;
             }
             written[field].clone_from(&record.fields[field]);
+            if record.fields[field] == former[field] {
+                (former[field], written[field]) = (None, None);
+            }
         }
+        if written.iter().all(Option::is_none) {
+            batch
+                .connection
+                .prepare_cached("DELETE FROM import_update WHERE run = ?1 AND record = ?2")?
+                .execute(params![batch.run(), record.id])?;
+            return Ok(Some(self.changed.remove(&record.id).unwrap_or_default()));
+        }
+        *self.changed.entry(record.id).or_default() += 1;
         let (data, stamps) = encode(object, &former)?;
         let (written, _) = encode(object, &written)?;
         batch
@@ -58,7 +87,7 @@ impl Kept {
                  ON CONFLICT (run, record) DO UPDATE SET data = excluded.data, stamps = excluded.stamps, written = excluded.written",
             )?
             .execute(params![batch.run(), record.id, object.number, data, stamps, written])?;
-        Ok(())
+        Ok(None)
     }
 
     /// Keeps which records a batch made. Returns what [`Kept::committed`] takes.
@@ -90,11 +119,11 @@ impl Kept {
 
 /// What an import changed of a record that was there.
 #[derive(Debug)]
-pub(super) struct Updated {
+pub(in crate::hub) struct Updated {
     /// What the fields held before; those that are not in it, and are in `written`, had never been set.
-    pub(super) former: Fields,
+    pub(in crate::hub) former: Fields,
     /// What the import wrote. Its stamps say nothing.
-    pub(super) written: Fields,
+    pub(in crate::hub) written: Fields,
 }
 
 impl Updated {
@@ -102,6 +131,12 @@ impl Updated {
         const NO_STAMP: &str = "[[0,0,0,0,[]]]";
         let former = decode(object, data, stamps)?;
         Ok(Self { former, written: decode(object, written, NO_STAMP)? })
+    }
+
+    /// The fields that the import wrote, with what each held before.
+    pub(in crate::hub) fn before(self) -> Vec<(usize, Option<Stored>)> {
+        let both = self.former.into_iter().zip(self.written).enumerate();
+        both.filter_map(|(field, (former, written))| written.map(|_| (field, former))).collect()
     }
 
     /// The fields, with what each held before, and since.

@@ -10,7 +10,7 @@ mod undo;
 pub use list::{ImportFilter, ImportedPage};
 pub use undo::{UndoImportError, UndoneImport};
 
-pub(super) use kept::{Kept, forget};
+pub(super) use kept::{Kept, Updated, forget};
 pub(super) use run::{Running, file_of};
 
 use super::people::Origin;

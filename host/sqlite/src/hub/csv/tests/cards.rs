@@ -87,3 +87,25 @@ async fn what_a_file_is_instead_is_named() {
     // A header in brackets is none of these.
     assert_eq!(contacts(&hub, "[email],[city]\na@example.org,Oslo\n").await.created, 1);
 }
+
+#[tokio::test]
+async fn what_of_a_card_is_not_read_is_told() {
+    let hub = hub();
+    let card = "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Ada Byron\r\nN:Byron;Ada;King;;\r\nEMAIL:ada@x.example\r\nTEL;VALUE=uri:tel:+44-20-7946-0000;ext=12\r\nTEL;TYPE=fax:+44 1\r\nADR:;;1 Road;London;;SW1;UK\r\nBDAY:18151210\r\nX-PRIVATE:yes\r\nEND:VCARD\r\n";
+    let group = "BEGIN:VCARD\r\nVERSION:4.0\r\nKIND:group\r\nFN:Friends\r\nEND:VCARD\r\n";
+    let report = contacts(&hub, format!("{card}{group}{group}")).await;
+    assert_eq!((report.rows, report.created), (1, 1));
+    assert_eq!(column(&hub, "contact", "phone").await, texts(&["+44-20-7946-0000 ext. 12"]));
+    for what in [
+        "BDAY (1 cards)",
+        "X-PRIVATE",
+        "a further TEL",
+        "the postal code in ADR",
+        "further names and titles in N",
+    ] {
+        assert!(told(&report, what), "{what}: {:?}", report.notes);
+    }
+    assert!(told(&report, "2 cards are of groups"), "{:?}", report.notes);
+    // No card has a time, so that none is weighed.
+    assert!(!told(&report, "the change times are those"), "{:?}", report.notes);
+}

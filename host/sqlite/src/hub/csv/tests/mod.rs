@@ -1,5 +1,6 @@
 //! Shared set-up of the tests of CSV import and export.
 
+mod again;
 mod bulk;
 mod cards;
 mod exporters;
@@ -34,6 +35,13 @@ async fn contacts(hub: &Hub, file: impl AsRef<[u8]>) -> ImportReport {
 
 async fn all(hub: &Hub, object: &str) -> Vec<RecordView> {
     hub.list(object, &ListQuery { limit: 100_000, ..ListQuery::default() }).await.unwrap().records
+}
+
+/// The contacts but for their versions: a record that is put back to what it was has been written twice.
+async fn unversioned(hub: &Hub) -> Vec<RecordView> {
+    let mut records = all(hub, "contact").await;
+    records.iter_mut().for_each(|record| record.version.clear());
+    records
 }
 
 /// One field of all records.

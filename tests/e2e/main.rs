@@ -13,6 +13,7 @@ mod configuration;
 mod facts;
 mod faults;
 mod files;
+mod found;
 mod grants;
 mod histories;
 mod holds;

@@ -86,6 +86,7 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
     let script = text(&script);
     vec![
         ("sync", words(&[&["evil", "--dry-run"], &["evil"], &["evil", "--json"], &["evil", "-v"]])),
+        ("sync list", words(&[&[], &["--json"]])),
         ("status", words(&[&[], &["evil"], &["evil", "--differing"], &["evil", "--json"], &["--check"]])),
         ("retry", words(&[&["--list"], &["evil", "--list"]])),
         ("run list", words(&[&[], &["--json"]])),
@@ -179,13 +180,14 @@ fn runs(home: &Home) -> Vec<(&'static str, Runs)> {
     ]
 }
 
-/// The commands that have none below them, with the words before them.
+/// The commands that can be run, with the words before them.
 fn leaves(command: &Command, before: &str, found: &mut Vec<String>) {
     for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
         let name = format!("{before}{}", below.get_name());
-        match below.has_subcommands() {
-            true => leaves(below, &format!("{name} "), found),
-            false => found.push(name),
+        leaves(below, &format!("{name} "), found);
+        // `sync` is one with a name, and has one below it.
+        if !below.has_subcommands() || below.get_positionals().next().is_some() {
+            found.push(name);
         }
     }
 }

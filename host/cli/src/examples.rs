@@ -16,6 +16,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "entente sync HelloWorld --max-time 5m --wait --quiet        # for cron",
         ],
     ),
+    ("sync list", &["entente sync list", "entente sync list --json"]),
     ("apply", &["entente apply entente.toml --dry-run", "entente apply entente.toml"]),
     ("export", &["entente export > entente.toml"]),
     ("plugin build", &["entente plugin build plugins/helloworld"]),
@@ -188,9 +189,10 @@ mod tests {
     fn leaves(command: &Command, before: &str, found: &mut Vec<String>) {
         for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
             let name = format!("{before}{}", below.get_name());
-            match below.has_subcommands() {
-                true => leaves(below, &format!("{name} "), found),
-                false => found.push(name),
+            leaves(below, &format!("{name} "), found);
+            // `sync` is one with a name, and has one below it.
+            if !below.has_subcommands() || below.get_positionals().next().is_some() {
+                found.push(name);
             }
         }
     }

@@ -40,6 +40,7 @@ mod sides;
 mod status;
 mod stream;
 mod sync;
+mod sync_list;
 mod tenant;
 mod toolchain;
 mod waiting;
@@ -141,7 +142,7 @@ enum Command {
     /// Make a home folder, with the tenant `default`
     Init,
     /// Bring two systems into agreement
-    Sync(sync::SyncArgs),
+    Sync(sync_list::SyncCommand),
     /// Set integrations, syncs, mappings and custom fields by a file
     Apply(apply::ApplyArgs),
     /// Print the configuration as a file for apply, without secrets
@@ -291,7 +292,7 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<Done> {
     match command {
         Command::Quickstart(args) => quickstart::run(args, context).await,
         Command::Init => init::run(context),
-        Command::Sync(args) => sync::run(args, context).await,
+        Command::Sync(command) => sync_list::run(command, context).await,
         Command::Apply(args) => apply::run(args, context).await,
         Command::Export => apply::export(context).await,
         Command::Plugin(command) => plugin::run(command, context).await,

@@ -131,7 +131,7 @@ fn plan_text(detail: &RunDetail, failed: bool) -> String {
                 )
             }
             (0, 0) => "nothing to do".to_owned(),
-            (waiting, failed) => format!("nothing to do{}", but_for(waiting, failed)),
+            (waiting, failed) => format!("nothing to do{}", but_for(waiting, failed, run.problems)),
         };
         return format!("{table}\n{nothing}{}{}", log_of_failed(detail), waits(detail));
     };
@@ -182,7 +182,11 @@ fn again_text(detail: &RunDetail) -> String {
         text.push_str(&format!("\n{}", changes_text(changes)));
     }
     let written = detail.changes.as_ref().and_then(|changes| changes.total).unwrap_or_default();
-    text.push_str(&format!("\nrun {}: {written} changes written", run.run));
+    text.push_str(&format!(
+        "\nrun {}: {written} {} written",
+        run.run,
+        ["changes", "change"][usize::from(written == 1)]
+    ));
     text + &left_out_text(detail) + &waits(detail) + &done_line(detail)
 }
 
@@ -211,16 +215,29 @@ fn sync_text(detail: &RunDetail, failed: bool) -> String {
         text.push_str(&match (run.written, run.pending(), waiting_and_failed(detail)) {
             (0, 0, (0, 0)) => format!("\nrun {number}: nothing to do"),
             (0, 0, (waiting, failed)) => {
-                format!("\nrun {number}: nothing to do{}", but_for(waiting, failed))
+                format!("\nrun {number}: nothing to do{}", but_for(waiting, failed, run.problems))
             }
             (0, pending, _) => format!("\nrun {number}: nothing written, {pending} pending"),
             (writes, _, _) => format!(
-                "\nrun {number}: {writes} records written; what and why: {}",
+                "\nrun {number}: {writes} {} written; what and why: {}",
+                ["records", "record"][usize::from(writes == 1)],
                 command(&Remedy::ShowRun { run: number })
             ),
         });
     }
-    text + &log_of_failed(detail) + &waits(detail) + &done_line(detail)
+    text + &log_of_failed(detail) + &waits(detail) + &differs(detail) + &done_line(detail)
+}
+
+/// Where a run has done nothing: that fields differ nevertheless, on purpose.
+fn differs(detail: &RunDetail) -> String {
+    let differing = detail.waiting.as_ref().is_some_and(|waiting| waiting.differing);
+    match differing && detail.run.written == 0 {
+        true => {
+            let next = remedy::lines(&[Remedy::ShowDiffering { sync: detail.run.sync.clone() }]);
+            format!("\nsome fields differ on purpose{next}")
+        }
+        false => String::new(),
+    }
 }
 
 /// How many records wait for the operator, and how many others failed in the run: those that could not be read, or are not
@@ -232,12 +249,16 @@ fn waiting_and_failed(detail: &RunDetail) -> (u64, u64) {
     (waiting, failed.saturating_sub(listed))
 }
 
-/// « but for 3 that wait for you and 2 that failed».
-fn but_for(waiting: u64, failed: u64) -> String {
-    match (waiting, failed) {
+/// « but for 3 that wait for you and 2 that failed», and how many of them the run has met itself, which `run list` counts.
+fn but_for(waiting: u64, failed: u64, met: u64) -> String {
+    let text = match (waiting, failed) {
         (0, failed) => format!(" but for {failed} that failed"),
         (waiting, 0) => format!(" but for {waiting} that wait for you"),
         (waiting, failed) => format!(" but for {waiting} that wait for you and {failed} that failed"),
+    };
+    match met == waiting + failed {
+        true => text,
+        false => format!("{text}; this run has met {met} of them"),
     }
 }
 

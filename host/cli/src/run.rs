@@ -109,7 +109,10 @@ fn list_table(page: &Page<RunView>, moment: impl Fn(Timestamp) -> String) -> Str
     let mut rows =
         table(["run", "sync", "started", "seconds", "status", "written", "held, failed, conflicts", ""]);
     for run in &page.rows {
-        let seconds = run.ended.map(|ended| format!("{:.1}", ended.since(run.started) as f64 / 1e6));
+        let seconds = run.ended.map(|ended| match ended.since(run.started) {
+            short if short < 100_000 => "< 0.1".to_owned(),
+            micros => format!("{:.1}", micros as f64 / 1e6),
+        });
         let what = match &run.options.kind {
             RunKind::Plan { .. } => "dry run".to_owned(),
             RunKind::Apply { plan, .. } => format!("plan of run {plan}"),

@@ -141,7 +141,8 @@ fn ended(run: &RunView, moment: impl Fn(Timestamp) -> String) -> String {
     let how = match run.status {
         RunStatus::Running => "is under way".to_owned(),
         RunStatus::Done => {
-            format!("ended {}, {} records written", moment(run.ended.unwrap_or(run.started)), run.written)
+            let records = if run.written == 1 { "record" } else { "records" };
+            format!("ended {}, {} {records} written", moment(run.ended.unwrap_or(run.started)), run.written)
         }
         RunStatus::Failed => {
             format!("failed: {}", run.error.as_deref().unwrap_or("it does not say why"))

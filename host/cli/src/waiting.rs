@@ -62,8 +62,12 @@ fn line(item: &WaitingItem) -> String {
         }
         None => why.to_owned(),
     };
-    let title = item.title.as_ref().map(|title| format!(" {}", Foreign::new(title).quoted()));
-    format!("{}{}{field}: {}", records(&item.records), title.unwrap_or_default(), cell(&why, 200))
+    format!("{}{}{field}: {}", records(&item.records), named(&item.title), cell(&why, 200))
+}
+
+/// What people call a record, after its name.
+fn named(title: &Option<String>) -> String {
+    title.as_ref().map(|title| format!(" {}", Foreign::new(title).quoted())).unwrap_or_default()
 }
 
 /// A line for each of the first fields that differ on purpose.
@@ -72,10 +76,10 @@ pub(super) fn differing_lines(differing: &DifferingView) -> String {
         return "no field differs on purpose".to_owned();
     }
     let mut text = "these fields differ on purpose:".to_owned();
-    for DifferingField { records: of, field, values, reason } in &differing.list {
+    for DifferingField { records: of, field, values, title, reason } in &differing.list {
         let [left, right] = values.as_ref().map(shown).into_array();
         let why = cell(&reason.reason, 200);
-        text.push_str(&format!("\n  {} {field}: {left} and {right}: {why}", records(of)));
+        text.push_str(&format!("\n  {}{} {field}: {left} and {right}: {why}", records(of), named(title)));
     }
     if differing.more {
         text.push_str("\n  and more: --json lists them");

@@ -164,6 +164,8 @@ pub enum NotLinked {
     NothingOpen,
     /// No create was ever sent for the record.
     NeverSent,
+    /// The record is held as a duplicate of another one of its side.
+    Duplicate,
     /// The record is not linked with this one.
     OfAnother,
     /// A create that was sent for the record was never answered: what it has made would be left over.

@@ -10,6 +10,9 @@ const LONGEST: usize = 64;
 /// The number of names that a message lists.
 const LISTED: usize = 12;
 
+/// What no sync can be named, nor an integration, which gives its name to a sync: the command line lists the syncs by that word.
+const RESERVED: &str = "list";
+
 /// Checks the syntax of a name: letters, digits, dash, underscore.
 pub fn check_name(what: &str, name: &str) -> Result<(), String> {
     if name.is_empty() {
@@ -27,6 +30,12 @@ pub fn check_name(what: &str, name: &str) -> Result<(), String> {
         return Err(format!(
             "'{}' cannot be the name of {} {what}: '{wrong}' is none of letters (a to z), digits, dash and underscore",
             cut(name, LONGEST),
+            article(what)
+        ));
+    }
+    if matches!(what, "sync" | "integration") && name == RESERVED {
+        return Err(format!(
+            "'{name}' cannot be the name of {} {what}: the word lists the syncs",
             article(what)
         ));
     }
@@ -151,6 +160,7 @@ mod tests {
                 "ä",
                 "'ä' cannot be the name of an integration: '\\u{e4}' is none of letters (a to z), digits, dash and underscore",
             ),
+            ("list", "'list' cannot be the name of an integration: the word lists the syncs"),
             ("Hub", "'Hub' cannot be the name of an integration: it stands for the built-in record store"),
             (
                 &"x".repeat(65),

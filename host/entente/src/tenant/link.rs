@@ -98,6 +98,11 @@ impl std::fmt::Display for LinkRefused {
                 "no order to make a counterpart of {record} was ever sent in {}: there is nothing to take back, and the next run decides it",
                 self.sync
             ),
+            NotLinked::Duplicate => write!(
+                f,
+                "{record} has the identifiers of another record in {}; of two such records one has a counterpart: merge them, change one, or leave one out",
+                self.sync
+            ),
             NotLinked::NothingOpen => {
                 write!(f, "every order to make a counterpart of {record} in {} was answered", self.sync)
             }

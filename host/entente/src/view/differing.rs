@@ -3,6 +3,7 @@
 use super::reason::{Names, ReasonView};
 use crate::tenant::{RecordName, Tenant, TenantError};
 use entente_core::{Side, Sides, Value};
+use entente_sync::PairId;
 use serde::Serialize;
 
 /// Fields of a sync that differ on purpose.
@@ -23,6 +24,9 @@ pub struct DifferingField {
     pub field: String,
     /// Its two values, left first; null also where a side has not delivered it.
     pub values: Sides<Value>,
+    /// What people call the records, where their fields tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// Why nothing is written.
     #[serde(flatten)]
     pub reason: ReasonView,
@@ -42,6 +46,8 @@ impl Tenant {
             let mut pairs = self.ledger().differing(mapping.id, 0, room + 1).await?;
             view.more |= pairs.len() > room;
             pairs.truncate(room);
+            let ids: Vec<PairId> = pairs.iter().map(|pair| pair.id).collect();
+            let titles = self.titles(&[&definition], &ids).await?;
             for pair in &pairs {
                 let ids = pair.halves.as_ref().map(|half| half.id.clone());
                 let records = RecordName::of_pair(&definition.exchanges, &mapping.objects, &ids);
@@ -52,6 +58,7 @@ impl Tenant {
                         records: records.clone(),
                         field: field.name(Side::Left).to_owned(),
                         values: Sides::by(value),
+                        title: titles.get(&pair.id).cloned(),
                         reason: names.field_view(reason, Sides::default()),
                     });
                 }

@@ -30,6 +30,7 @@ mod record;
 mod remedies;
 mod run;
 mod status;
+mod syncs;
 mod tenant;
 mod title;
 mod waiting;
@@ -64,5 +65,6 @@ pub use record::{
 };
 pub use run::{CountsView, Exchanges, RunDetail, RunView, made};
 pub use status::{CountedReason, ObjectStatus, StatusView, Tally};
+pub use syncs::{SyncView, SyncedObjectView};
 pub use tenant::{HomeView, LastRun, Overview, TenantView};
 pub use waiting::{WaitingItem, WaitingRecord, WaitingView};

@@ -245,7 +245,7 @@ impl Tenant {
                 disabled: Vec::new(),
                 crashed: BTreeMap::new(),
                 trust: self.ledger().trust(&definition.name).await?,
-                last_run: None,
+                last_run: self.last_run(definition).await?,
                 objects,
                 total,
                 next: Vec::new(),
@@ -260,10 +260,6 @@ impl Tenant {
                 if !self.configuration().integration(exchange).await?.enabled {
                     status.disabled.push(exchange.clone());
                 }
-            }
-            if let Some(run) = self.ledger().runs(Some(&definition.name), None, 1).await?.pop() {
-                let run = self.as_it_stands(run).await?;
-                status.last_run = Some(RunView::of(&run, &definition.exchanges));
             }
             status.next = status.remedies(self.clock().now());
             statuses.push(status);

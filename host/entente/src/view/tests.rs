@@ -420,6 +420,7 @@ async fn examples() -> Examples {
     let contact: RecordName = "contact:1".parse().unwrap();
     let history = tenant.show_history(&contact, Some("city"), first).await.unwrap();
     examples.add("record history contact:1", &history);
+    examples.add("sync list", &tenant.list_syncs().await.unwrap());
     examples.add("status", &tenant.status(None).await.unwrap());
     examples.add("status --check", &tenant.check_syncs(None, None).await.unwrap());
     examples.add("record delete --dry-run", &[tenant.show_deletion("contact", "1").await.unwrap()]);

@@ -21,6 +21,8 @@ pub struct WaitingView {
     pub conflicts: u64,
     /// All of these together.
     pub total: u64,
+    /// Whether fields differ on purpose, besides.
+    pub differing: bool,
     /// The first of each kind; the whole lists come by the page.
     pub list: Vec<WaitingItem>,
 }
@@ -107,6 +109,9 @@ impl Tenant {
                     reason: line.reason.map(|reason| names.view(&reason)),
                 }
             }));
+        }
+        for mapping in &mappings {
+            waiting.differing |= !self.ledger().differing(*mapping, 0, 1).await?.is_empty();
         }
         let which = ConflictFilter::Undecided(&mappings);
         let counts = self.ledger().count_conflicts(which).await?;

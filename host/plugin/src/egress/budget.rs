@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn k1_a_clock_that_was_ahead_once_is_waited_for_a_pace_and_no_more() {
+    async fn k1_o13_a_clock_that_was_ahead_once_is_waited_for_a_pace_and_no_more() {
         let budget = Arc::new(Faked::default());
         // The sync before ran with a clock that was a year ahead.
         budget.spent.store(365 * 24 * 60 * MINUTE, Ordering::Relaxed);

@@ -246,6 +246,9 @@ fn cannot_be_made(
     source: Side,
 ) -> Result<Option<NotLinked>, WriteError> {
     if pair.half(source.other()).deleted.is_none() {
+        if matches!(pair.reason, Some(Reason::DuplicateOf { .. })) {
+            return Ok(Some(NotLinked::Duplicate));
+        }
         return Ok(Some(match was_sent(connection, pair.id)? {
             true => NotLinked::NothingOpen,
             false => NotLinked::NeverSent,

@@ -182,7 +182,8 @@ pub(super) fn differing(
     limit: i64,
 ) -> Result<Vec<Pair>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM pair WHERE mapping = ?1 AND id > ?2 AND status = 'ok' AND differing IS NOT NULL
+        "SELECT {COLUMNS} FROM pair INDEXED BY pair_differing
+         WHERE mapping = ?1 AND id > ?2 AND status = 'ok' AND differing IS NOT NULL
          ORDER BY id LIMIT ?3"
     );
     collect(connection, &sql, &[&mapping, &after, &limit])

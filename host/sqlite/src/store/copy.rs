@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Opens a file without applying migrations.
 pub(crate) fn open_as_it_is(path: &Path) -> Result<Connection, StoreError> {
-    let failed = |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
+    let failed = |error: rusqlite::Error| StoreError::opening(path, &error);
     // Not read-only, since the WAL must be readable; without CREATE, so that a missing file is an error.
     let connection = Connection::open_with_flags(
         path,

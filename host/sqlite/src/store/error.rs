@@ -1,7 +1,7 @@
 //! Errors of the store.
 
 use rusqlite::ErrorCode;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What kind of failure SQLite reported, as far as a caller can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,12 +37,31 @@ impl StoreFailure {
     }
 }
 
+impl StoreError {
+    /// That a file cannot be opened as a database.
+    pub(super) fn opening(path: &Path, error: &rusqlite::Error) -> Self {
+        let (path, why) = (path.to_owned(), error.to_string());
+        match StoreFailure::of(error) {
+            StoreFailure::Damaged => Self::Damaged { path, why },
+            _ => Self::Open { path, why },
+        }
+    }
+}
+
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be opened as a database.
     #[error("the database {} cannot be opened: {why}; check the file, its permissions, and whether there is room on the disk", path.display())]
     Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        why: String,
+    },
+    /// The file is damaged, or is no database.
+    #[error("the database {} is damaged, or is none of entente: {why}; keep the file, and get the tenant back from an export, under another name (tenant add NAME --from FILE)", path.display())]
+    Damaged {
         /// The file.
         path: PathBuf,
         /// What SQLite said.

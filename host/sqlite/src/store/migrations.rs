@@ -38,6 +38,7 @@ fn all() -> Vec<M<'static>> {
         M::up(include_str!("migrations/0021_words.sql")),
         M::up(include_str!("migrations/0023_imports.sql")),
         M::up(include_str!("migrations/0024_merged.sql")),
+        M::up(include_str!("migrations/0025_pairs_that_differ.sql")),
     ]
 }
 
@@ -76,6 +77,7 @@ pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), Stor
         rusqlite_migration::Error::MigrationDefinition(
             rusqlite_migration::MigrationDefinitionError::DatabaseTooFarAhead,
         ) => StoreError::Newer { path: path.to_owned(), why: error.to_string() },
+        rusqlite_migration::Error::RusqliteError { err, .. } => StoreError::opening(path, &err),
         error => StoreError::Open { path: path.to_owned(), why: error.to_string() },
     })
 }

@@ -59,8 +59,7 @@ impl Store {
     /// # Errors
     /// Where the file cannot be opened or written, or is from a newer version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let open =
-            |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
+        let open = |error: rusqlite::Error| StoreError::opening(path, &error);
         make_private(path)
             .map_err(|error| StoreError::Open { path: path.to_owned(), why: error.to_string() })?;
         let connection = Connection::open(path).map_err(open)?;
@@ -86,8 +85,7 @@ impl Store {
     }
 
     fn prepare(mut connection: Connection, path: &Path) -> Result<Self, StoreError> {
-        let open =
-            |error: rusqlite::Error| StoreError::Open { path: path.to_owned(), why: error.to_string() };
+        let open = |error: rusqlite::Error| StoreError::opening(path, &error);
         connection.busy_timeout(BUSY_TIMEOUT).map_err(open)?;
         connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
         let mode: String = connection

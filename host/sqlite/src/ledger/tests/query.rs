@@ -160,7 +160,7 @@ async fn fill(world: &World, from: i64, until: i64) {
 
 /// The cost of a page depends on its length only: the same number of steps with ten times as many rows.
 #[tokio::test]
-async fn a_page_reads_what_it_shows() {
+async fn o14_a_page_reads_what_it_shows() {
     let world = world().await;
     let mapping = world.mapping;
     let of_mapping = [mapping];

@@ -15,12 +15,7 @@ pub(super) fn as_granted(address: &str, settings: &BTreeSet<&str>) -> Result<Str
     if address == "*" {
         return Ok(address.to_owned());
     }
-    if address.len() > MOST_TEXT {
-        return Err(ManifestError(format!(
-            "an address has {} bytes; {MOST_TEXT} are the most",
-            address.len()
-        )));
-    }
+    short_enough(address)?;
     if address.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err(ManifestError(format!(
             "the address {} has spaces or control characters in it",
@@ -47,7 +42,10 @@ pub(super) fn as_granted(address: &str, settings: &BTreeSet<&str>) -> Result<Str
         return Ok(address.to_owned());
     }
     if !address.contains(['{', '}']) {
-        return Ok(grant(address)?.to_string());
+        let granted = grant(address)?.to_string();
+        // A name in ASCII may be longer than what it was written as.
+        short_enough(&granted)?;
+        return Ok(granted);
     }
     if !address.is_ascii() {
         return Err(ManifestError(format!(
@@ -57,6 +55,14 @@ pub(super) fn as_granted(address: &str, settings: &BTreeSet<&str>) -> Result<Str
     }
     grant(&filled(address, |_| Some("x".to_owned()))?)?;
     Ok(address.to_owned())
+}
+
+fn short_enough(address: &str) -> Result<(), ManifestError> {
+    let bytes = address.len();
+    match bytes > MOST_TEXT {
+        true => Err(ManifestError(format!("an address has {bytes} bytes; {MOST_TEXT} are the most"))),
+        false => Ok(()),
+    }
 }
 
 /// The names of the settings in a pattern, which stand in braces.

@@ -131,6 +131,18 @@ fn x10_hosts_are_shown_as_they_would_be_granted() {
     assert!(Manifest::from_toml(mixed).unwrap_err().to_string().contains("begins with xn--"));
 }
 
+/// Found by fuzzing: what was written of it was longer than what can be read.
+#[test]
+fn an_address_that_is_too_long_in_ascii_is_refused() {
+    // Each label is longer in ASCII than as it is written.
+    let labels = vec!["x".repeat(50) + "ä"; 5].join(".");
+    let address = format!("https://{labels}.example");
+    assert!(address.len() <= 300, "{}", address.len());
+    let toml = format!("format = 1\nname = \"x\"\n[[host]]\naddress = \"{address}\"\nreason = \"r\"\n");
+    let refused = Manifest::from_toml(&toml).unwrap_err().to_string();
+    assert!(refused.contains("300 are the most"), "{refused}");
+}
+
 #[test]
 fn x17_headers_that_make_another_request_cannot_be_listed() {
     for name in [

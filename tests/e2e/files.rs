@@ -27,7 +27,7 @@ fn f12_refused_rows_are_written_mended_and_imported() {
         "and 2980 more refused rows",
         "3000 rows in column 'E-mail': no value of the field",
         "the 3000 refused rows are in",
-        "mend them there",
+        "mend what is wrong there",
     ]);
     assert!(!output.stdout.contains("--refused FILE"), "{output}");
     let written = std::fs::read_to_string(&refused).unwrap();
@@ -67,7 +67,7 @@ fn what_helps_is_named_with_the_option_and_helps() {
     import(&home, "E-mail,City\nc@example.org,NULL\n", &[]).well().says(&["may mean nothing", "--nothing"]);
     import(&home, "E-mail,City\nc@example.org,Rome\nnew@example.org,Rome\n", &["--only", "update"])
         .well()
-        .says(&["1 updated", "1 rows would be new records and were passed over"]);
+        .says(&["1 updated", "1 row would be a new record and was passed over"]);
     import(&home, "E-mail,City,Changed\nc@example.org,Bern,2019-01-01\n", &["--field-times", "--json"])
         .well();
     home.run(&["record", "import", "company", &home.file("firms.csv", "Firm of theirs,Phone\nFjord AB,1\n")])

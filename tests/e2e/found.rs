@@ -44,6 +44,29 @@ fn o1_a_retry_matches_anew_and_makes_no_twin() {
 }
 
 #[test]
+fn a_duplicate_that_was_left_out_and_is_taken_in_again_is_one() {
+    let (world, twin) = twins();
+    world.run(&["link", "exclude", &twin]).well();
+    world.sync(&[]);
+    world.run(&["link", "include", &twin]).well();
+    world.sync(&[]);
+    assert_eq!(there(&world), 1, "a duplicate was made of one that was left out for a while");
+    world.run(&["record", "show", &twin]).well().says(&["held: duplicate of contact:1"]);
+    // In the other system.
+    let fields = json!({ "last_name": "Byron", "email": "ada@x.example" });
+    let person = world.make_person("2020-02-03T00:00:00Z", fields);
+    let person = format!("HelloWorld/person:{person}");
+    world.sync(&[]);
+    let contacts = world.records("contact").len();
+    world.run(&["link", "exclude", &person]).well();
+    world.run(&["link", "include", &person]).well();
+    world.sync(&["--full"]);
+    assert_eq!(world.records("contact").len(), contacts);
+    world.run(&["record", "show", &person]).well().says(&["held: duplicate of person:"]);
+    world.is_quiet();
+}
+
+#[test]
 fn o2_what_is_held_has_a_name_a_reason_and_a_command() {
     let (world, twin) = twins();
     let shown = world.run(&["status", "HelloWorld"]).well().says(&[
@@ -163,4 +186,13 @@ fn o17_a_database_that_is_none_is_told_as_what_it_is() {
     }
     let broken = home.run(&["status"]).fails(1, &["entente.db", "tenant add"]);
     assert!(!broken.stderr.contains("permission"), "{broken}");
+    // One that is empty, or gone, is not taken for a new one.
+    let file = home.file("kept.csv", "what was exported before");
+    std::fs::write(&database, "").unwrap();
+    for _ in 0..2 {
+        home.run(&["record", "export", "contact", &file]).fails(1, &["empty or not there", "tenant add"]);
+        home.run(&["doctor", "--offline"]).exits(1).says(&["empty or not there"]);
+        _ = std::fs::remove_file(&database);
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "what was exported before");
 }

@@ -2,7 +2,7 @@
 
 use crate::world::{World, root};
 use entente_sync::Code;
-use hello_crm::Object;
+use hello_crm::{Action, Object, Rule};
 use serde_json::{Value, json};
 
 /// How a reason is tried.
@@ -20,9 +20,7 @@ fn tried(code: Code) -> Tried {
     use Tried::{Below, Here, NobodyWaits};
     match code {
         Code::DuplicateOf => Here(duplicates),
-        Code::Ambiguous => {
-            Below("a_record_that_was_ambiguous_is_decided_once_at_most_one_has_its_identifier")
-        }
+        Code::Ambiguous => Here(ambiguous),
         Code::AbsenceNotProven => Here(not_proven),
         Code::Required => Here(required),
         Code::Merged => Here(merged),
@@ -45,7 +43,7 @@ fn tried(code: Code) -> Tried {
         Code::MayBe => Below("m2_a_record_without_identifiers_waits_while_it_may_be_the_one_that_was_made"),
         Code::Schema => Below("a_parked_identifier_makes_no_duplicates"),
         Code::CannotBeDeleted => Below("the_policy_says_what_becomes_of_the_counterpart"),
-        Code::OrderFailed => Below("one_bad_record_fails_alone"),
+        Code::OrderFailed => Here(order_failed),
         // Retried by itself, or decided again by the next run.
         Code::RetryLater | Code::Stale | Code::BecameAnother | Code::DecidedAgain | Code::Deferred => {
             NobodyWaits
@@ -256,6 +254,39 @@ fn duplicates() {
     };
     let there = |world: &World, line: &str| in_the_crm(world, line, &second(world));
     each_clears(Code::DuplicateOf, &make, &Help { there: &there, ..Help::default() });
+}
+
+#[test]
+fn ambiguous() {
+    // Candidates that have been read, which two identifiers lead to, are tried by a test of the engine only.
+    let make = || {
+        let world = World::new();
+        for day in ["2020-01-10", "2020-01-11"] {
+            let twin = json!({ "last_name": "Byron", "email": "ada@x.example" });
+            world.make_person(&format!("{day}T00:00:00Z"), twin);
+        }
+        world.import(ROW).well();
+        // Of a window, so that both are looked up, and not read.
+        world.sync(&["--start-datetime", "2020-02-01", "--end-datetime", "2020-02-02"]).exits(3);
+        let record = ada(&world);
+        (world, record)
+    };
+    each_clears(Code::Ambiguous, &make, &Help::default());
+}
+
+#[test]
+fn order_failed() {
+    let make = || {
+        let world = World::new();
+        world.import(ROW).well();
+        let fails = Action::Status { status: 400, body: None };
+        world.crm.set_faults(vec![Rule::new(fails).path("/batch").times(None)]);
+        world.sync(&[]);
+        world.crm.reset();
+        let record = ada(&world);
+        (world, record)
+    };
+    each_clears(Code::OrderFailed, &make, &Help::default());
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn v1_a_file_without_times_is_held_against_an_edit_until_it_says_how_old_it_is()
         let mut import = vec!["record", "import", "contact", file.as_str()];
         import.extend(as_of);
         let output = world.run(&import).well();
-        let told = "1 rows do not say since when they are right";
+        let told = "1 row does not say since when it is right";
         assert_eq!(output.stdout.contains(told), as_of.is_none(), "{output}");
         world.edit_person("2020-03-01T00:00:00Z", &person, json!({ "city": "Kiruna" }));
         let synced = world.sync(&[]);

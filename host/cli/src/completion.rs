@@ -114,7 +114,10 @@ fn paths(begun: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Whether a name of a file is one word to every shell, whatever stands before it.
 fn is_word(name: &str) -> bool {
-    !name.starts_with('-') && name.chars().all(|c| c.is_alphanumeric() || "._-+,@".contains(c))
+    /// Letters that nobody sees: fillers of Hangul.
+    const UNSEEN: [char; 4] = ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'];
+    let plain = |c: char| (c.is_alphanumeric() && !UNSEEN.contains(&c)) || "._-+".contains(c);
+    !name.starts_with('-') && name.chars().all(plain)
 }
 
 /// A name to offer, where it is one: that of a home that somebody else has filled need not be.

@@ -4,7 +4,9 @@ use super::changes::changes_text;
 use super::import_undo::first_of;
 use super::remedy;
 use entente::view::{ChangeView, ImportView, Page};
-use entente_sqlite::{BadCells, BadCode, CsvError, ImportNote, ImportOptions, ImportReport, Weighing};
+use entente_sqlite::{
+    BadCode, CsvError, DateOrder, ImportNote, ImportOptions, ImportReport, RefusalCount, Weighing,
+};
 use entente_sync::Remedy;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,7 +40,8 @@ pub(super) fn import_text(
         text.push_str(&format!("\nthe columns are those of {layout}"));
     }
     if report.references_created > 0 {
-        text.push_str(&format!("\n{} records that rows link to were made", report.references_created));
+        let were = if dry_run { "would be" } else { "were" };
+        text.push_str(&format!("\n{} records that rows link to {were} made", report.references_created));
     }
     if report.older > 0 {
         text.push_str(&format!("\n{} fields were left alone, since a newer value is there", report.older));
@@ -67,7 +70,7 @@ pub(super) fn import_text(
     for note in &report.notes {
         text.push_str(&format!("\nnote: {note}{}", note_option(note)));
     }
-    text.push_str(&refused_text(report, refused, options));
+    text.push_str(&refused_text(report, refused));
     match report.run {
         Some(run) if report.created + report.references_created + report.updated == 0 => {
             text.push_str(&format!("\nrun {run} has changed nothing"));
@@ -130,7 +133,7 @@ fn would_be_text(changes: &[ChangeView], report: &ImportReport, most: usize) -> 
 }
 
 /// The refused rows, or those of them that are shown, and what helps.
-fn refused_text(report: &ImportReport, refused: Option<&Path>, options: &ImportOptions) -> String {
+fn refused_text(report: &ImportReport, refused: Option<&Path>) -> String {
     let mut text = String::new();
     for bad in report.bad.iter().take(SHOWN) {
         let column = bad
@@ -160,17 +163,20 @@ fn refused_text(report: &ImportReport, refused: Option<&Path>, options: &ImportO
             text.push_str(&format!("\n  {} rows{column}: {}", count.rows, in_words(count.code)));
         }
     }
-    let helps: BTreeSet<&str> =
-        report.refusals.iter().filter_map(|count| bad_option(count.code, options)).collect();
+    let helps: BTreeSet<&str> = report.refusals.iter().filter_map(|count| bad_option(count)).collect();
     for option in helps {
         text.push_str(&format!("\n{option}"));
     }
     match refused {
-        Some(file) if report.failed > 0 => text.push_str(&format!(
-            "\nthe {} refused rows are in {}; mend them there, and import it with the same options",
-            report.failed,
-            file.display()
-        )),
+        Some(file) if report.failed > 0 => {
+            let rows = if report.failed == 1 { "1 refused row is" } else { "refused rows are" };
+            let rows = if report.failed == 1 { rows.to_owned() } else { format!("{} {rows}", report.failed) };
+            let found = found_out(report).map(|found| format!(" and with {found}")).unwrap_or_default();
+            text.push_str(&format!(
+                "\nthe {rows} in {}; mend what is wrong there, and import it with the same options{found}",
+                file.display()
+            ));
+        }
         Some(file) => text.push_str(&format!("\nno row was refused; {} has none", file.display())),
         None if more > 0 => {
             text.push_str("\nimport it again with --refused FILE, which writes all of them into a file");
@@ -178,6 +184,19 @@ fn refused_text(report: &ImportReport, refused: Option<&Path>, options: &ImportO
         None => {}
     }
     text
+}
+
+/// The options that stand for what other rows of the file have shown.
+fn found_out(report: &ImportReport) -> Option<String> {
+    let option = |note: &ImportNote| match note {
+        ImportNote::DateOrder { order: DateOrder::MonthFirst, .. } => Some("--month-first".to_owned()),
+        ImportNote::DateOrder { .. } => Some("--day-first".to_owned()),
+        ImportNote::ListSeparator { separator, .. } => Some(format!("--list-separator '{separator}'")),
+        _ => None,
+    };
+    let found: BTreeSet<String> = report.notes.iter().filter_map(option).collect();
+    let all = found.into_iter().collect::<Vec<_>>().join(" ");
+    (!all.is_empty()).then(|| format!("{all}, which the other rows have shown"))
 }
 
 /// A reason in few words, for totals.
@@ -199,14 +218,14 @@ fn in_words(code: BadCode) -> &'static str {
 }
 
 /// The option that helps against a reason.
-fn bad_option(code: BadCode, options: &ImportOptions) -> Option<&'static str> {
-    match code {
+fn bad_option(count: &RefusalCount) -> Option<&'static str> {
+    match count.code {
         BadCode::AmbiguousDate => Some("give --day-first or --month-first for dates with slashes"),
         BadCode::ChangeTime => Some(
             "for change times: --day-first or --month-first for dates with slashes, or --changed-column \"\" to read the file without them",
         ),
-        BadCode::Value if options.bad_cells == BadCells::LeaveOut => Some(
-            "cells by which records are recognised are not left out; mend them (--refused FILE writes these rows), or give another key that the rows have (--or-key FIELD,FIELD)",
+        BadCode::Value if count.needed => Some(
+            "cells by which records are recognised are not left out: mend them, or give another key that the rows have (--or-key FIELD,FIELD)",
         ),
         BadCode::Value => Some("--bad-cells leave-out takes rows without such cells"),
         _ => None,
@@ -228,7 +247,7 @@ fn note_option(note: &ImportNote) -> &'static str {
         ImportNote::NoKey { .. } => " (--map \"COLUMN=FIELD\", --or-key FIELD,FIELD)",
         ImportNote::Unrecognised { .. } => " (--or-key FIELD,FIELD)",
         ImportNote::OtherNames { .. } | ImportNote::FirmNames { .. } => " (--map \"COLUMN=company\")",
-        ImportNote::OptOuts { .. } => " (--map \"COLUMN=FIELD\")",
+        ImportNote::OptOuts { .. } | ImportNote::Likely { .. } => " (--map \"COLUMN=FIELD\")",
         _ => "",
     }
 }

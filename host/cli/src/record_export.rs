@@ -1,14 +1,16 @@
 //! `entente record export`: records of the hub as CSV, as vCards, or as lines of JSON.
 
 use super::Context;
-use super::door::{Data, data_output};
-use super::output::{Done, Usage};
+use super::door::{self, Data, data_output};
+use super::output::{Done, Output, Usage};
 use super::record::{assignments, definition};
 use crate::whole_file::WholeFile;
 use anyhow::Context as _;
 use entente::Tenant;
 use entente::view::ExportedView;
-use entente_sqlite::{CardVersion, ExportOptions, ListQuery, ObjectDefinition, export_cards, export_csv};
+use entente_sqlite::{
+    CardVersion, ExportOptions, Exported, ListQuery, ObjectDefinition, export_cards, export_csv,
+};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -63,13 +65,20 @@ async fn write_records(
     writer: &mut (impl Write + Send),
     options: &ExportOptions,
     format: Format,
-) -> anyhow::Result<u64> {
+) -> anyhow::Result<Exported> {
     let exported = match format {
         Format::Csv => export_csv(tenant.hub(), writer, options).await?,
         Format::Vcard => export_cards(tenant.hub(), writer, options, CardVersion::V3).await?,
         Format::Vcard4 => export_cards(tenant.hub(), writer, options, CardVersion::V4).await?,
     };
-    Ok(exported.rows)
+    Ok(exported)
+}
+
+/// Says which fields are not in the file.
+fn tell_left_out(left_out: &[String], output: Output) {
+    if !left_out.is_empty() && !output.quiet {
+        door::tell(&format!("warning: cards have no place for {}, which have values", left_out.join(", ")));
+    }
 }
 
 pub(super) async fn export_command(
@@ -111,7 +120,8 @@ pub(super) async fn export_command(
             if json {
                 export_lines(tenant, &definition, options, &mut output).await?;
             } else {
-                write_records(tenant, &mut output, &options, format).await?;
+                let exported = write_records(tenant, &mut output, &options, format).await?;
+                tell_left_out(&exported.left_out, context.output);
             }
             output.flush()?;
             return Ok(Done::Well);
@@ -122,17 +132,19 @@ pub(super) async fn export_command(
     let context_of = || format!("{} cannot be written", file.display());
     let mut output = WholeFile::private(&file).with_context(context_of)?;
     let mut writer = std::io::BufWriter::new(&mut output);
-    let rows = if json {
-        export_lines(tenant, &definition, options, &mut writer).await?
+    let Exported { rows, left_out } = if json {
+        let rows = export_lines(tenant, &definition, options, &mut writer).await?;
+        Exported { rows, ..Exported::default() }
     } else {
         write_records(tenant, &mut writer, &options, format).await?
     };
     writer.flush()?;
     drop(writer);
     output.finish().with_context(context_of)?;
-    context
-        .output
-        .show(&ExportedView { rows }, |_| format!("{rows} records exported to {}", file.display()))?;
+    tell_left_out(&left_out, context.output);
+    let view = ExportedView { rows, left_out };
+    let records = if rows == 1 { "record" } else { "records" };
+    context.output.show(&view, |_| format!("{rows} {records} exported to {}", file.display()))?;
     Ok(Done::Well)
 }
 

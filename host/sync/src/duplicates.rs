@@ -219,7 +219,7 @@ impl Session<'_> {
 /// The records of a side that an ambiguous one may be.
 fn named(pair: &Pair, side: Side) -> impl Iterator<Item = String> {
     let records = match &pair.reason {
-        Some(Reason::Ambiguous { records }) => records.as_slice(),
+        Some(Reason::Ambiguous { records, .. }) => records.as_slice(),
         _ => &[],
     };
     records.iter().filter(move |record| record.side == side).map(|record| record.id.clone())
@@ -277,13 +277,16 @@ impl Owning {
             self.by_key[side].get(key).is_some_and(|numbers| numbers.contains(&owner.id))
         };
         let has = Sides::by(|side| keys.iter().any(|key| known(key, side)));
-        let Some(Reason::DuplicateOf { record: Some(record), .. }) = &mut pair.reason else { return None };
-        if has[record.side] && owner.half(record.side).id.as_ref() == Some(&record.id) {
+        let Some(Reason::DuplicateOf { record, .. }) = &mut pair.reason else { return None };
+        if record
+            .as_ref()
+            .is_some_and(|record| has[record.side] && owner.half(record.side).id.as_ref() == Some(&record.id))
+        {
             return None;
         }
         let side = if has[side] { side } else { side.other() };
         let id = owner.half(side).id.as_deref().unwrap_or_default();
-        *record = RecordRef::new(side, mapping.object(side), id);
+        *record = Some(RecordRef::new(side, mapping.object(side), id));
         Some(pair)
     }
 }

@@ -143,7 +143,8 @@ impl<'m> Lookup<'m> {
                 several => {
                     let object = self.mapping.object(self.target);
                     let record = |id: &String| RecordRef::new(self.target, object, id);
-                    Found::Held(Reason::Ambiguous { records: several.iter().map(record).collect() })
+                    let unread = several.iter().any(|id| !owners.contains_key(id));
+                    Found::Held(Reason::Ambiguous { records: several.iter().map(record).collect(), unread })
                 }
             }
         };
@@ -271,7 +272,7 @@ mod tests {
         let duplicate = Reason::duplicate(record(Side::Left, "contact", "L9"));
         assert_eq!(found(&["taken"]), Found::Held(duplicate));
         let records = vec![record(Side::Right, "member", "r"), record(Side::Right, "member", "s")];
-        assert_eq!(found(&["s", "r"]), Found::Held(Reason::Ambiguous { records }));
+        assert_eq!(found(&["s", "r"]), Found::Held(Reason::Ambiguous { records, unread: true }));
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub enum Reason {
     Ambiguous {
         /// The candidates.
         records: Vec<RecordRef>,
+        /// Whether no run has read one of them, so that it cannot be linked by hand.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unread: bool,
     },
     /// No proof of absence: the counterpart may exist on the other side, so it is not created. Proof is a
     /// complete listing, or a lookup in the same run.

@@ -167,7 +167,7 @@ impl<'m> Working<'m> {
         let other = self.side.other();
         let id = |entry: &Entry| self.pairs[*entry].half(other).id.clone();
         let record = |id: String| RecordRef::new(other, self.mapping.object(other), &id);
-        Reason::Ambiguous { records: several.iter().filter_map(id).map(record).collect() }
+        Reason::Ambiguous { records: several.iter().filter_map(id).map(record).collect(), unread: false }
     }
 
     pub(super) fn note_keys(&mut self, side: Side, keys: &[MatchKey], entry: Entry) {

@@ -93,7 +93,7 @@ impl Names<'_> {
                 let became = became.as_ref().map(|record| format!(": both became {}", self.there(record)));
                 format!("duplicate of {of}{rules}{}", became.unwrap_or_default())
             }
-            Reason::Ambiguous { records } => {
+            Reason::Ambiguous { records, .. } => {
                 let names: Vec<String> = records.iter().map(|record| self.there(record)).collect();
                 format!("ambiguous: it may be {}", names.join(" or "))
             }

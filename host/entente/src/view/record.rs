@@ -110,10 +110,13 @@ pub struct CounterpartDeletionView {
 }
 
 /// What was exported to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExportedView {
     /// How many records.
     pub rows: u64,
+    /// Fields that have values and that the format has no place for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// A pair of a record.

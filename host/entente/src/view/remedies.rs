@@ -77,7 +77,9 @@ impl OfPair<'_> {
             Reason::FateUnknown { .. } => {
                 [read_all()].into_iter().chain(self.link()).chain(self.anew()).collect()
             }
-            Reason::Ambiguous { .. } => self.link().into_iter().chain(self.retry()).collect(),
+            // What no run has read cannot be linked by hand.
+            Reason::Ambiguous { unread: true, .. } => vec![read_all()],
+            Reason::Ambiguous { .. } => self.link().into_iter().chain(self.leave_out()).collect(),
             // Nothing of the mapping is for what the record has become.
             Reason::Converted { .. } => {
                 [Remedy::Export, Remedy::Apply].into_iter().chain(self.leave_out()).collect()
@@ -222,8 +224,10 @@ mod tests {
         let link = || Remedy::LinkRecord { sync: sync(), record: text() };
         let anew = Remedy::LinkAnew { sync: sync(), record: text() };
         assert_eq!(of(Status::Held, Some(&unknown)), [read_all, link(), anew.clone()]);
-        let several = Reason::Ambiguous { records: vec![] };
-        assert_eq!(of(Status::Held, Some(&several)), [vec![link()], retry.clone()].concat());
+        let several = |unread| Reason::Ambiguous { records: vec![], unread };
+        let leave_out = Remedy::LeaveOut { sync: sync(), record: text() };
+        assert_eq!(of(Status::Held, Some(&several(false))), [link(), leave_out]);
+        assert_eq!(of(Status::Held, Some(&several(true))), [Remedy::ReadAll { sync: sync() }]);
         let may_be = Reason::MayBe { record: None };
         assert_eq!(of(Status::Todo, Some(&may_be)), [Remedy::ShowWaiting { sync: sync() }]);
         let unread = Reason::NotReadYet { side: Side::Right, object: object() };

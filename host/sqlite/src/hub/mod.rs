@@ -38,8 +38,8 @@ mod tests;
 
 pub use csv::{
     BadCell, BadCells, BadCode, CardVersion, CellError, CsvError, Empty, ExportOptions, Exported, ImportKey,
-    ImportNote, ImportOptions, ImportReport, LeftOut, Only, REFUSED_COLUMN, RefusalCount, UnreadOfCards,
-    UnusedColumn, Weighing, export_cards, export_csv, import_csv, import_with_refused,
+    ImportNote, ImportOptions, ImportReport, LeftOut, LikelyColumn, Only, REFUSED_COLUMN, RefusalCount,
+    UnreadOfCards, UnusedColumn, Weighing, export_cards, export_csv, import_csv, import_with_refused,
 };
 pub use define::{Definer, MOST_CHOICES, MOST_FIELDS, MOST_FIELDS_OF_ALL, MOST_OBJECTS};
 pub use error::{HubError, Refusal};

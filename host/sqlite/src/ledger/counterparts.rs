@@ -59,6 +59,12 @@ pub(super) fn set(
                 leave_out(&mut pair, own);
             } else {
                 take_in(&mut pair, own);
+                // It may have been a duplicate when it was left out: the next run looks whether another record has its
+                // identifiers, before anything is made for it.
+                if pair.half(own.other()).id.is_none() && stored_keys(connection, pair.id)?[own].is_empty() {
+                    pair.status = Status::Held;
+                    pair.reason = Some(Reason::DuplicateOf { record: None, preferred: false, became: None });
+                }
             }
             save(connection, std::slice::from_mut(&mut pair))?;
         }

@@ -76,6 +76,20 @@ impl Store {
         })
     }
 
+    /// A file as an earlier version made it.
+    #[cfg(test)]
+    pub(crate) fn of_version(path: &Path, version: usize) -> Connection {
+        let mut connection = Connection::open(path).unwrap();
+        migrations::to(&mut connection, version);
+        connection
+    }
+
+    /// The number of the newest version.
+    #[cfg(test)]
+    pub(crate) fn newest_version() -> usize {
+        migrations::newest()
+    }
+
     /// A store in memory, for tests.
     ///
     /// # Errors

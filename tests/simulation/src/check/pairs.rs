@@ -139,7 +139,7 @@ impl End<'_> {
         };
         let others = match &pair.reason {
             Some(Reason::DuplicateOf { record, .. }) => record.iter().collect(),
-            Some(Reason::Ambiguous { records }) => records.iter().collect(),
+            Some(Reason::Ambiguous { records, .. }) => records.iter().collect(),
             _ => Vec::new(),
         };
         // The other one may have the identifier by its counterpart alone.

@@ -3,7 +3,7 @@
 use crate::config::error::{ConfigError, io};
 use crate::config::names::check_name;
 use entente_plugin::{Owner, changed_by_others};
-use entente_sqlite::Store;
+use entente_sqlite::{Store, StoreError};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -183,8 +183,19 @@ impl Home {
             make_folder(folder).map_err(|error| io(folder, "made", &error))?;
         }
         self.refuse_exposed(&self.tenant_folder(tenant))?;
+        let made = self.tenant_folder(tenant).join(MADE);
+        if made.exists() && fs::metadata(&path).map_or(true, |file| file.is_file() && file.len() == 0) {
+            return Err(ConfigError::Store(StoreError::Damaged {
+                path,
+                why: "it is empty or not there, and had been made before".to_owned(),
+            }));
+        }
         self.make_private(&path)?;
-        Ok(Store::open(&path)?)
+        let store = Store::open(&path)?;
+        if !made.exists() {
+            fs::write(&made, "").map_err(|error| io(&made, "written", &error))?;
+        }
+        Ok(store)
     }
 
     /// Refuses a database that other users can change, and keeps one from them that they can read.
@@ -197,11 +208,16 @@ impl Home {
     }
 }
 
+/// The file that says that the database of a tenant has been made, so that one that is gone or empty is not taken for a new one.
+const MADE: &str = "made";
+
 /// Takes all rights of others from a file, if it is there.
 #[cfg(unix)]
 fn keep_from_others(file: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let mode = match fs::metadata(file) {
+        // What is no file is refused where it is opened.
+        Ok(found) if !found.is_file() => return Ok(()),
         Ok(found) => found.permissions().mode() & 0o777,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),

@@ -39,6 +39,8 @@ pub(super) struct Cards<R> {
     unread: BTreeMap<String, u64>,
     /// Cards of groups, which are neither people nor companies.
     groups: u64,
+    /// Cards of companies that were read as people.
+    firms: u64,
 }
 
 const BEGIN: &[u8] = b"BEGIN:VCARD";
@@ -65,12 +67,13 @@ impl<R> Cards<R> {
     ];
 
     pub(super) fn new(text: R, people: bool) -> Self {
-        Self { text, line: 0, begun: false, people, unread: BTreeMap::new(), groups: 0 }
+        Self { text, line: 0, begun: false, people, unread: BTreeMap::new(), groups: 0, firms: 0 }
     }
 
-    /// What cards have that was not read, with how many of them, and how many are of groups.
-    pub(super) fn left(&self) -> (&BTreeMap<String, u64>, u64) {
-        (&self.unread, self.groups)
+    /// What cards have that was not read, with how many of them; how many are of groups; and how many of companies that
+    /// were read as people.
+    pub(super) fn left(&self) -> (&BTreeMap<String, u64>, u64, u64) {
+        (&self.unread, self.groups, self.firms)
     }
 
     pub(super) fn source(&self) -> &R {
@@ -87,11 +90,12 @@ impl<R: BufRead> Cards<R> {
                 self.groups += 1;
                 continue;
             }
+            self.firms += u64::from(self.people && is_firm(&card));
             for what in unread(&card) {
                 // The names of properties are those of whoever wrote the file.
-                if self.unread.len() < MOST_UNREAD || self.unread.contains_key(&what) {
-                    *self.unread.entry(what).or_default() += 1;
-                }
+                let room = self.unread.len() < MOST_UNREAD || self.unread.contains_key(&what);
+                let what = if room { what } else { "and others".to_owned() };
+                *self.unread.entry(what).or_default() += 1;
             }
             return Ok(Some(row(&card, line, self.people)));
         }
@@ -167,6 +171,21 @@ fn is_group(card: &VCard) -> bool {
         _ => false,
     };
     card.entries.iter().filter(kind).flat_map(|entry| &entry.values).any(group)
+}
+
+/// Whether a card says that it is that of a company (RFC 6350, 6.1.4; `X-ABShowAs` in cards of Apple).
+fn is_firm(card: &VCard) -> bool {
+    let firm = |entry: &VCardEntry| match &entry.name {
+        VCardProperty::Kind => entry.values.iter().any(|value| match value {
+            VCardValue::Kind(kind) => *kind == VCardKind::Org,
+            value => text(value).eq_ignore_ascii_case("org"),
+        }),
+        VCardProperty::Other(name) if name.eq_ignore_ascii_case("X-ABShowAs") => {
+            entry.values.iter().any(|value| text(value).eq_ignore_ascii_case("company"))
+        }
+        _ => false,
+    };
+    card.entries.iter().any(firm)
 }
 
 /// Whether a value is one; only a text may be empty.
@@ -317,7 +336,10 @@ fn phones(card: &VCard) -> (String, String) {
 
 /// A telephone number out of a `tel:` URI, whose parameters follow semicolons (RFC 3966); of these an extension belongs to it.
 fn of_uri(number: &str) -> String {
-    let Some(uri) = number.strip_prefix("tel:") else { return number.to_owned() };
+    let Some((_, uri)) = number.split_once(':').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("tel"))
+    else {
+        return number.to_owned();
+    };
     let mut parts = uri.split(';');
     let number = parts.next().unwrap_or_default();
     match parts.find_map(|part| part.strip_prefix("ext=")) {
@@ -374,18 +396,31 @@ pub async fn export_cards(
     for name in &options.fields {
         object.require(name)?;
     }
+    let wanted = |name: &String| options.fields.is_empty() || options.fields.contains(name);
+    let fields = object.definition.fields.iter().enumerate();
+    // Fields that no card has a place for, and of which no value has been met yet.
+    let mut without: Vec<usize> = fields
+        .filter(|(_, field)| wanted(&field.name) && !Cards::<()>::HEADINGS.contains(&field.name.as_str()))
+        .map(|(index, _)| index)
+        .collect();
     let mut exported = Exported::default();
     let mut after = 0;
     loop {
-        let (cards, end) = hub
+        let (cards, filled, end) = hub
             .read(|connection| {
                 let (records, end) = stretch(connection, object, &options.query, after, usize::MAX)?;
+                let filled: Vec<usize> = (0..without.len())
+                    .filter(|n| records.iter().any(|record| !record.value(without[*n]).is_blank()))
+                    .collect();
                 let cards: Result<Vec<_>, HubError> =
                     records.iter().map(|record| card(connection, &schema, object, options, record)).collect();
-                Ok((cards?, end))
+                Ok((cards?, filled, end))
             })
             .await?;
         exported.rows += cards.len() as u64;
+        for n in filled.into_iter().rev() {
+            exported.left_out.push(object.definition.fields[without.remove(n)].name.clone());
+        }
         for card in cards {
             let mut text = String::new();
             let version = match version {

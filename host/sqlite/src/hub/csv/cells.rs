@@ -38,6 +38,10 @@ pub(super) struct Tally {
     pub(super) guards: u64,
     /// Of a column that is not read: cells with a value.
     pub(super) filled: u64,
+    /// And cells with a value that is no word for no.
+    pub(super) says_yes: u64,
+    /// Of the column of full names: whether a cell was split.
+    pub(super) split: bool,
     /// Of the column of full names: cells that are other names than those of their rows, and the first of them; and cells
     /// that were split and look like companies, and the first of them.
     pub(super) other_names: (u64, String),

@@ -90,7 +90,9 @@ impl Columns {
                 match assigned {
                     Assigned::Yes => {}
                     Assigned::No if !usual => {}
-                    Assigned::No => reasons[number] = Some(format!("{} has no such field", object.name())),
+                    Assigned::No => {
+                        reasons[number] = Some(format!("no field of {} is called so", object.name()))
+                    }
                     Assigned::Unused(reason) => reasons[number] = Some(reason),
                 }
             }
@@ -124,6 +126,9 @@ impl Columns {
         let mut left_out = vec![false; headings.len()];
         for (column, field) in &options.map {
             let number = self.find(headings, column)?;
+            if left_out[number] || self.fields[number].is_some() {
+                return Err(CsvError::Options(format!("column '{}' is mapped twice", self.names[number])));
+            }
             if field.trim().is_empty() {
                 left_out[number] = true;
                 continue;

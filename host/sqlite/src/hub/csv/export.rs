@@ -66,6 +66,8 @@ impl ExportOptions {
 pub struct Exported {
     /// The number of records.
     pub rows: u64,
+    /// Fields that have values and that the format has no place for.
+    pub left_out: Vec<String>,
 }
 
 /// Exports records as UTF-8 with a header of field names. Memory use is constant.

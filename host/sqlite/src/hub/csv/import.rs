@@ -3,10 +3,11 @@
 use super::cells::{Content, Tally, Wrong};
 use super::columns::Columns;
 use super::index::Index;
+use super::notes::ImportNote;
 use super::open::Opened;
 use super::options::{BadCells, ImportOptions};
 use super::refused::RefusedRows;
-use super::report::{BadCode, ImportNote, ImportReport, LeftOut};
+use super::report::{BadCode, ImportReport, LeftOut};
 use super::resolve::Bad;
 use super::rows::Line;
 use super::survey::Forms;
@@ -90,6 +91,8 @@ pub(super) struct Parsed {
     pub(super) time: FieldTime,
     /// Its cells as they were, where refused rows are written.
     raw: Option<StringRecord>,
+    /// Whether it does not say since when it is right.
+    pub(super) undated: bool,
 }
 
 /// A refused row on its way into the report and the file of refused rows.
@@ -320,12 +323,15 @@ impl<'a> Import<'a> {
             }
         };
         let undated = time.is_none() && self.options.as_of.is_none();
+        // A time that is still to come says no more than the import does.
+        let has_no_time = time.is_none_or(|time| time == FieldTime::by(self.now));
         let by = FieldTime::by(self.options.as_of.unwrap_or(self.now));
         let mut parsed = Parsed {
             line: line.number,
             cells: Vec::with_capacity(line.cells.len()),
             id: None,
             time: time.unwrap_or(by),
+            undated: has_no_time,
             raw: None,
         };
         self.filled.fill(false);
@@ -345,7 +351,10 @@ impl<'a> Import<'a> {
         self.full_name(&line, &mut parsed, &mut wrong);
         for column in &self.columns.unused {
             let text = line.cells.get(column.number - 1).unwrap_or_default();
-            self.tallies[column.number - 1].filled += u64::from(!text.trim().is_empty());
+            let (text, tally) = (text.trim(), &mut self.tallies[column.number - 1]);
+            tally.filled += u64::from(!text.is_empty());
+            tally.says_yes +=
+                u64::from(!text.is_empty() && !NO.iter().any(|no| text.eq_ignore_ascii_case(no)));
         }
         let raw = self.keeps_raw.then_some(line.cells);
         if !wrong.is_empty() {
@@ -407,6 +416,7 @@ impl<'a> Import<'a> {
                 text = person.trim();
             }
         }
+        self.tallies[column].split |= !text.is_empty();
         let (first, last) = person::split(text);
         for (field, name) in fields.into_iter().zip([first, last]) {
             self.cell(field, column, &name, parsed, wrong);
@@ -431,12 +441,7 @@ impl<'a> Import<'a> {
 
     /// Leaves out a cell, where the options say so and its record can be without it.
     pub(super) fn leaves_out(&mut self, field: Option<usize>, line: u64, bad: &Bad) -> bool {
-        let keys = &self.columns.keys;
-        let needed = field.is_some_and(|field| {
-            self.object.definition.fields[field].required
-                // Where there is another key, the row may be recognised by that.
-                || !keys.is_empty() && keys.iter().all(|key| key.contains(&field))
-        });
+        let needed = field.is_some_and(|field| self.is_needed(field));
         let Some(column) = bad.column.filter(|_| self.options.bad_cells == BadCells::LeaveOut && !needed)
         else {
             return false;
@@ -451,6 +456,14 @@ impl<'a> Import<'a> {
         });
         left.cells += 1;
         true
+    }
+
+    /// Whether records cannot be without a field, or are recognised by it alone; where there is another key, a row may be
+    /// recognised by that.
+    pub(super) fn is_needed(&self, field: usize) -> bool {
+        let keys = &self.columns.keys;
+        self.object.definition.fields[field].required
+            || !keys.is_empty() && keys.iter().all(|key| key.contains(&field))
     }
 
     fn refuse(&mut self, line: u64, cells: Vec<Bad>, raw: Option<StringRecord>, open_quote: bool) {
@@ -521,6 +534,9 @@ impl<'a> Import<'a> {
         Ok((last, made))
     }
 }
+
+/// Words for no.
+const NO: [&str; 8] = ["0", "no", "n", "false", "f", "nein", "non", "never"];
 
 /// Counts a cell, and keeps the first.
 fn tally((cells, first): &mut (u64, String), text: &str) {

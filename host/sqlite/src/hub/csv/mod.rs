@@ -35,6 +35,7 @@ mod export;
 mod import;
 mod index;
 mod names;
+mod notes;
 mod nothing;
 mod open;
 mod options;
@@ -55,12 +56,10 @@ pub use cards::{CardVersion, export_cards};
 pub use error::CsvError;
 pub use export::{ExportOptions, Exported, export_csv};
 pub use import::{import_csv, import_with_refused};
+pub use notes::{ImportNote, LikelyColumn, UnreadOfCards};
 pub use options::{BadCells, Empty, ImportKey, ImportOptions, Only};
 pub use refused::REFUSED_COLUMN;
-pub use report::{
-    BadCell, BadCode, CellError, ImportNote, ImportReport, LeftOut, RefusalCount, UnreadOfCards,
-    UnusedColumn, Weighing,
-};
+pub use report::{BadCell, BadCode, CellError, ImportReport, LeftOut, RefusalCount, UnusedColumn, Weighing};
 
 #[cfg(test)]
 use entente_core::Timestamp;

@@ -99,6 +99,24 @@ pub(super) fn usual(object: &str, plain: &str) -> Option<Meaning> {
     TABLE.first()?.meaning(object, plain).map(|(_, meaning)| meaning)
 }
 
+/// The field of which a name of a column is the end, such as that of «Primary Address City».
+pub(super) fn ending(object: &str, column: &str) -> Option<&'static str> {
+    /// Shorter names are the ends of many words.
+    const SHORTEST: usize = 4;
+    let column = column.trim_end_matches(|c: char| c.is_ascii_digit());
+    let names = TABLE.first()?.names.iter().filter_map(|name| match name.meaning {
+        Meaning::Field(field) if name.object == object || name.object == "*" => {
+            Some((name.plain.as_str(), field))
+        }
+        _ => None,
+    });
+    const OWN: [&str; 9] =
+        ["email", "phone", "mobile", "address", "city", "region", "country", "website", "position"];
+    let own = OWN.into_iter().map(|field| (field, field));
+    let fits = |(name, _): &(&str, &str)| name.len() >= SHORTEST && column != *name && column.ends_with(name);
+    names.chain(own).filter(fits).max_by_key(|(name, _)| name.len()).map(|(_, field)| field)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,8 +3,8 @@
 use super::cards::Cards;
 use super::columns::Columns;
 use super::decode::{Source, is_cards, refuse_other_texts};
+use super::notes::ImportNote;
 use super::options::ImportOptions;
-use super::report::ImportNote;
 use super::rows::{Line, Rows};
 use super::survey::{self, Forms};
 use super::{CsvError, sniff};
@@ -44,8 +44,8 @@ impl<R: Read> AnyRows<R> {
         self.source().bytes
     }
 
-    /// What vCards have that was not read, with how many of them, and how many are of groups.
-    pub(super) fn left_of_cards(&self) -> Option<(&BTreeMap<String, u64>, u64)> {
+    /// What vCards have that was not read, with how many of them; and how many are of groups, and of companies read as people.
+    pub(super) fn left_of_cards(&self) -> Option<(&BTreeMap<String, u64>, u64, u64)> {
         match self {
             Self::Csv(_) => None,
             Self::Cards(cards) => Some(cards.left()),

@@ -2,8 +2,9 @@
 //! elements of lists.
 
 use super::columns::{self, Columns};
+use super::notes::ImportNote;
 use super::options::ImportOptions;
-use super::report::{ImportNote, UnusedColumn};
+use super::report::UnusedColumn;
 use super::rows::{Line, Rows};
 use crate::hub::parse::{DateOrder, ParseOptions, parse_timestamp};
 use crate::hub::schema::ObjectSchema;

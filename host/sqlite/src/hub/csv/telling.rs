@@ -2,11 +2,12 @@
 
 use super::CsvError;
 use super::import::Import;
-use super::names::plain;
+use super::names::{self, plain};
+use super::notes::{ImportNote, LikelyColumn, UnreadOfCards};
 use super::open::AnyRows;
 use super::options::ImportKey;
 use super::refused::{self, RefusedRows};
-use super::report::{BadCell, CellError, ImportNote, ImportReport, RefusalCount, UnreadOfCards, Weighing};
+use super::report::{BadCell, CellError, ImportReport, RefusalCount, Weighing};
 use crate::hub::check::cut;
 use entente_core::Foreign;
 use std::io::Read;
@@ -77,7 +78,11 @@ impl Import<'_> {
         self.report.layout = self.columns.layout;
         self.report.refusals = std::mem::take(&mut self.counts)
             .into_iter()
-            .map(|((code, column), rows)| RefusalCount { code, column: self.heading(column), rows })
+            .map(|((code, column), rows)| {
+                let needed = column.and_then(|column| self.columns.fields[column]);
+                let needed = needed.is_some_and(|field| self.is_needed(field));
+                RefusalCount { code, column: self.heading(column), rows, needed }
+            })
             .collect();
         self.report.left_out = std::mem::take(&mut self.left_out).into_iter().flatten().collect();
         self.report.weighing = match (self.columns.changed, self.options.as_of) {
@@ -99,6 +104,22 @@ impl Import<'_> {
         self.report
     }
 
+    /// Columns with values that were not read, and whose names end as those of a field that no column is read as.
+    fn likely(&self) -> Vec<LikelyColumn> {
+        let mut likely: Vec<LikelyColumn> = Vec::new();
+        let filled = |number: usize| self.tallies[number - 1].filled > 0;
+        for column in self.columns.unused.iter().filter(|column| filled(column.number)) {
+            let Some(field) = names::ending(self.object.name(), &plain(column.name.as_data())) else {
+                continue;
+            };
+            let free = self.object.index(field).is_some_and(|index| !self.columns.feeds(index));
+            if free && !likely.iter().any(|of| of.field == field) {
+                likely.push(LikelyColumn { column: column.name.clone(), field: field.to_owned() });
+            }
+        }
+        likely
+    }
+
     /// That records are recognised by nothing; and the column that may be what they are recognised by.
     fn no_key(&self) -> ImportNote {
         let field =
@@ -116,7 +137,7 @@ impl Import<'_> {
             let (delimiter, rows) = (char::from(self.other_delimiter.0), self.other_delimiter.1);
             notes.push(ImportNote::OtherDelimiter { delimiter, rows });
         }
-        if let Some((column, _)) = columns.full_name {
+        if let Some((column, _)) = columns.full_name.filter(|(column, _)| self.tallies[*column].split) {
             notes.push(ImportNote::FullName { column: columns.names[column].as_str().into() });
         }
         let mut guards = 0;
@@ -145,22 +166,26 @@ impl Import<'_> {
         }
         notes.extend((guards > 0).then_some(ImportNote::Guards { cells: guards }));
         for column in &columns.unused {
-            let (cells, name) = (self.tallies[column.number - 1].filled, plain(column.name.as_data()));
+            let (cells, name) = (self.tallies[column.number - 1].says_yes, plain(column.name.as_data()));
             if cells > 0 && OPT_OUTS.iter().any(|word| name.contains(word)) {
                 notes.push(ImportNote::OptOuts { column: column.name.clone(), cells });
             }
         }
-        if let Some((unread, groups)) = rows.left_of_cards() {
+        let likely = self.likely();
+        notes.extend((!likely.is_empty()).then_some(ImportNote::Likely { columns: likely }));
+        if let Some((unread, groups, firms)) = rows.left_of_cards() {
             let what = unread
                 .iter()
                 .map(|(what, cards)| UnreadOfCards { what: what.as_str().into(), cards: *cards });
             let what: Vec<UnreadOfCards> = what.collect();
             notes.extend((!what.is_empty()).then_some(ImportNote::CardsUnread { what }));
             notes.extend((groups > 0).then_some(ImportNote::Groups { cards: groups }));
+            notes.extend((firms > 0).then_some(ImportNote::Firms { cards: firms }));
         }
         match &report.weighing {
             // No row has one: there are none to be weighed.
-            Weighing::RowTimes { .. } | Weighing::FieldTimes { .. } if report.undated == report.rows => {}
+            Weighing::RowTimes { .. } | Weighing::FieldTimes { .. }
+                if report.undated + report.failed >= report.rows => {}
             Weighing::RowTimes { column } => notes.push(ImportNote::RowTimes { column: column.clone() }),
             Weighing::FieldTimes { column } => notes.push(ImportNote::FieldTimes { column: column.clone() }),
             Weighing::AsOf { .. } | Weighing::Import => {}

@@ -44,7 +44,7 @@ impl Import<'_> {
             Ok(known) => known,
             Err(bad) => return Ok(Err(bad)),
         };
-        let (line, time) = (row.line, row.time);
+        let (line, time, undated) = (row.line, row.time, row.undated);
         if matches!(known, Known::New)
             && row.cells.iter().all(|(.., content)| matches!(content, Content::Clear))
         {
@@ -88,7 +88,7 @@ impl Import<'_> {
         }
         let counted = unrecognised && self.options.key != ImportKey::None && !self.columns.keys.is_empty();
         self.report.unrecognised += u64::from(counted);
-        self.put(batch, known, values.writes, time)?;
+        self.put(batch, known, values.writes, (time, undated))?;
         Ok(Ok(()))
     }
 
@@ -208,7 +208,7 @@ impl Import<'_> {
         batch: &mut Batch<'_>,
         known: Known,
         mut writes: Vec<Write>,
-        time: FieldTime,
+        (time, undated): (FieldTime, bool),
     ) -> Result<(), HubError> {
         let object = Arc::clone(&self.object);
         self.report.repeated += u64::from(match &known {
@@ -247,26 +247,28 @@ impl Import<'_> {
                     report.older += u64::from(keep);
                     !keep
                 });
-                self.change(batch, record, writes)?;
+                self.change(batch, record, writes, undated)?;
             }
         }
         Ok(())
     }
 
-    /// Writes a row into the record that it is. A field whose value is put back to what it was before an earlier row of
-    /// the file changed it gets its time and origin back too, so that importing a file again changes nothing.
+    /// Writes a row into the record that it is. Where the row does not say since when it is right, a field whose value is put
+    /// back to what it was before an earlier row of the file changed it gets its time and origin back too, so that importing
+    /// a file again changes nothing. Rows with times are kept from that by their times.
     fn change(
         &mut self,
         batch: &mut Batch<'_>,
         mut record: Record,
         mut writes: Vec<Write>,
+        undated: bool,
     ) -> Result<(), HubError> {
         let object = Arc::clone(&self.object);
         let before = |write: &Write| (write.field, record.fields[write.field].clone());
         let mut before: Vec<(usize, Option<Stored>)> = writes.iter().map(before).collect();
         let back = match self.kept.earlier(batch, &object, record.id)? {
-            Some(earlier) => put_back(&object, &record, earlier, &mut writes),
-            None => Vec::new(),
+            Some(earlier) if undated => put_back(&object, &record, earlier, &mut writes),
+            _ => Vec::new(),
         };
         let is_back = !back.is_empty();
         if is_back {

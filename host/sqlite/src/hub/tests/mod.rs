@@ -1,6 +1,7 @@
 //! Shared set-up of the hub's tests.
 
 mod define;
+mod earlier;
 mod merge;
 mod orders;
 mod people;

@@ -15,7 +15,7 @@ fn every() -> Vec<Reason> {
     let which = Braked::Blankings;
     vec![
         Reason::DuplicateOf { record: Some(record("1")), preferred: true, became: Some(record("2")) },
-        Reason::Ambiguous { records: vec![record("1"), record("2")] },
+        Reason::Ambiguous { records: vec![record("1"), record("2")], unread: true },
         Reason::AbsenceNotProven {
             record: record("1"),
             object: object.clone(),

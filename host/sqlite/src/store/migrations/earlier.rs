@@ -67,7 +67,7 @@ impl Context {
         if let Some(names) = text.strip_prefix("ambiguous: it may be ") {
             let elsewhere = Context { side: other, objects: self.objects.clone(), refused: false };
             let records = names.split(" or ").map(|name| elsewhere.record(name)).collect::<Option<_>>()?;
-            return Some(Reason::Ambiguous { records });
+            return Some(Reason::Ambiguous { records, unread: false });
         }
         if let Some(rest) = text.strip_prefix("absence not proven: ") {
             if let Some((object, _)) = rest.split_once(" cannot be read by id") {

@@ -97,7 +97,7 @@ async fn what_of_a_card_is_not_read_is_told() {
     assert_eq!((report.rows, report.created), (1, 1));
     assert_eq!(column(&hub, "contact", "phone").await, texts(&["+44-20-7946-0000 ext. 12"]));
     for what in [
-        "BDAY (1 cards)",
+        "BDAY (1 card)",
         "X-PRIVATE",
         "a further TEL",
         "the postal code in ADR",
@@ -108,4 +108,14 @@ async fn what_of_a_card_is_not_read_is_told() {
     assert!(told(&report, "2 cards are of groups"), "{:?}", report.notes);
     // No card has a time, so that none is weighed.
     assert!(!told(&report, "the change times are those"), "{:?}", report.notes);
+}
+
+#[tokio::test]
+async fn what_a_card_has_no_place_for_is_told() {
+    let hub = hub();
+    contacts(&hub, "email,points,owner\na@x.example,7,\nb@x.example,,\n").await;
+    let mut out = Vec::new();
+    let exported =
+        export_cards(&hub, &mut out, &ExportOptions::new("contact"), CardVersion::V3).await.unwrap();
+    assert_eq!((exported.rows, exported.left_out), (2, vec!["points".to_owned()]));
 }

@@ -4,7 +4,7 @@ use super::*;
 use std::fmt::Write as _;
 
 /// 2020-01-01 00:00 plus nothing: every time in the files is before it.
-const FILES: [(&str, Option<&str>); 22] = [
+const FILES: [(&str, Option<&str>); 25] = [
     ("google.csv", Some("Google Contacts")),
     ("outlook.csv", Some("Outlook")),
     ("outlook-de.csv", Some("Outlook in German")),
@@ -25,8 +25,11 @@ const FILES: [(&str, Option<&str>); 22] = [
     ("sevdesk.csv", None),
     ("eventbrite.csv", Some("Eventbrite")),
     ("constantcontact.csv", Some("Constant Contact")),
+    ("suitecrm.csv", Some("SuiteCRM")),
+    ("nationbuilder.csv", Some("NationBuilder")),
     ("contacts.vcf", None),
     ("proton.vcf", None),
+    ("icloud.vcf", None),
 ];
 
 fn bytes(name: &str) -> Vec<u8> {

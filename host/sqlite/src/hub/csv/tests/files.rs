@@ -63,7 +63,7 @@ async fn one_odd_row_does_not_spoil_the_encoding_of_the_others() {
     let report =
         contacts(&hub, b"email,city\na@example.org,M\xc3\xbcnchen\nb@example.org,M\xfcnchen\n").await;
     assert_eq!(column(&hub, "contact", "city").await, texts(&["München", "München"]));
-    assert!(told(&report, "1 rows are not valid UTF-8"), "{:?}", report.notes);
+    assert!(told(&report, "1 row is not valid UTF-8"), "{:?}", report.notes);
 }
 
 #[tokio::test]

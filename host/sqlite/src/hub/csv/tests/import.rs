@@ -363,7 +363,7 @@ async fn a_change_time_that_is_still_to_come_is_not_certain() {
         contacts(&hub, "email,city,changed\na@example.org,Oslo,2030-01-01\nb@example.org,Oslo,2019-01-01\n")
             .await;
     assert_eq!(report.created, 2);
-    assert!(told(&report, "1 rows have a change time that is still to come"), "{report:?}");
+    assert!(told(&report, "1 row has a change time that is still to come"), "{report:?}");
     let records = all(&hub, "contact").await;
     let time = |email: &str| {
         let record =
@@ -392,7 +392,7 @@ async fn s28_a_file_without_times_is_as_old_as_it_says() {
     let hub = hub();
     let report = contacts(&hub, "email,city\na@example.org,Oslo\n").await;
     assert_eq!(report.undated, 1);
-    let told = |report: &ImportReport| told(report, "since when they are right");
+    let told = |report: &ImportReport| told(report, "since when it is right");
     assert!(told(&report), "{report:?}");
 
     let as_of = Timestamp::parse("2018-05-01").unwrap();

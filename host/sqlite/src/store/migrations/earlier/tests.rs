@@ -39,7 +39,7 @@ fn of_pairs() -> Vec<(&'static str, &'static str, Reason)> {
         (
             "held",
             "ambiguous: it may be person:1 or person:2",
-            Reason::Ambiguous { records: vec![person("1"), person("2")] },
+            Reason::Ambiguous { records: vec![person("1"), person("2")], unread: false },
         ),
         (
             "held",

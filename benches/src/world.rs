@@ -9,13 +9,12 @@ use entente::Tenant;
 use entente_core::Value;
 use entente_plugin::Compiler;
 use entente_sync::{
-    Engine, Exchange, RunBudget, RunEnd, RunOptions, Side, Sides, Silent, SyncDefinition, SystemClock,
-    SystemRandomness,
+    CancellationToken, Engine, Exchange, RunBudget, RunEnd, RunOptions, Side, Sides, Silent, SyncDefinition,
+    SystemClock, SystemRandomness,
 };
 use made_up::people::{Ids, People};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 
 /// The name of plugin, integration and sync.
@@ -139,7 +138,7 @@ impl World {
             clock: &SystemClock,
             randomness: &SystemRandomness,
             observer: &Silent,
-            stop: &AtomicBool::new(false),
+            stop: &CancellationToken::new(),
             budget: &RunBudget::default(),
             holder: "speed",
         };

@@ -25,6 +25,8 @@ mod judge;
 mod kill;
 mod languages;
 mod leftovers;
+#[cfg(target_os = "linux")]
+mod locked;
 mod manifest;
 mod merging;
 mod operator;
@@ -38,6 +40,8 @@ mod rerun;
 mod restored;
 mod second_crm;
 mod seen;
+#[cfg(unix)]
+mod stops;
 mod syncing;
 mod tenants;
 #[cfg(unix)]

@@ -172,6 +172,8 @@ pub enum Fault {
     Lost,
     /// The order is executed, and the plugin traps before it answers.
     LostByTrap,
+    /// The call is executed, and its answer never comes.
+    Hangs,
     /// The order is answered without a word about any of its changes, whether it is executed or not.
     NoAnswers { executed: bool },
     /// The order is executed, and the first two answers name each other's changes.
@@ -469,257 +471,8 @@ impl Fake {
         self.character.says.clone().unwrap_or_else(|| (code.to_owned(), text.to_owned()))
     }
 
-    fn enter(&self, call: &'static str) -> Result<Option<Fault>, ExchangeError> {
-        let mut state = self.state.lock().unwrap();
-        let count = state.calls.entry(call).or_default();
-        *count += 1;
-        let place = (call, *count);
-        match state.faults.remove(&place) {
-            Some(Fault::Fails(error)) => Err(error),
-            Some(Fault::Edit { object, id, field, value }) => {
-                let at = self.clock.now();
-                edit(&mut state, &object, &id, &field, value, at);
-                Ok(None)
-            }
-            Some(Fault::Merge { object, before, after }) => {
-                state.objects.get_mut(&object).unwrap().get_mut(&before).unwrap().deleted = true;
-                state.merged.insert(before, Reference { object, id: after });
-                Ok(None)
-            }
-            other => Ok(other),
-        }
-    }
-
-    /// The answer where a field of the change was refused.
-    fn but_for_a_field(&self, order: &Order, change: &OrderedChange, mut answer: Answer) -> Answer {
-        let Some(field) = self.character.refuses_field else { return answer };
-        let column = order.fields.iter().position(|name| name == field);
-        let carried = column.is_some_and(|column| matches!(change.values.get(column), Some(Some(_))));
-        if let (true, Outcome::Created(written) | Outcome::Updated(written)) = (carried, &mut answer.outcome)
-        {
-            let (code, reason) = ("invalid-value".to_owned(), "it is no number of a telephone".to_owned());
-            written.refused = vec![RefusedField { field: field.to_owned(), code, reason }];
-        }
-        answer
-    }
-
-    /// The objects that were asked for in full by the last report but those by id.
-    pub fn asked_in_full(&self) -> Vec<String> {
-        self.state.lock().unwrap().in_full.clone()
-    }
-
-    /// The ids that were ever asked for.
-    pub fn asked_by_id(&self) -> BTreeSet<String> {
-        self.state.lock().unwrap().by_id.clone()
-    }
-
-    /// The answer to a change that was executed before.
-    fn again(&self, state: &State, order: &Order, mut answer: Answer) -> Answer {
-        if let (true, Outcome::Created(written)) = (self.character.tells_gone, &answer.outcome) {
-            let there = state.objects[&order.object].get(&written.id).is_some_and(|record| !record.deleted);
-            if !there {
-                return Answer { outcome: Outcome::Deleted, ..answer };
-            }
-        }
-        if let (true, Outcome::Created(written)) = (self.character.tells_now, &mut answer.outcome) {
-            let id = written.id.clone();
-            *written = self.row(&id, &state.objects[&order.object][&id], &order.fields).into();
-        }
-        if let (Some(untold), Outcome::Created(written)) = (self.character.untold, &mut answer.outcome) {
-            written.version = Some(state.objects[&order.object][&written.id].seq.to_string());
-            let column = order.fields.iter().position(|field| field == untold);
-            if let Some(value) = column.and_then(|column| written.values.get_mut(column)) {
-                *value = None;
-            }
-        }
-        answer
-    }
-
-    fn is_unreadable(&self, record: &Record) -> bool {
-        let is = |value: &Value| matches!((value, self.character.unreadable), (Value::Text(text), Some(bad)) if &**text == bad);
-        record.values.values().any(is)
-    }
-
-    fn row(&self, id: &str, record: &Record, fields: &[String]) -> Row {
-        Row {
-            id: id.to_owned(),
-            changed: (self.character.times != ChangeTimes::None).then_some(record.changed),
-            version: Some(record.seq.to_string()),
-            values: fields
-                .iter()
-                .map(|name| {
-                    let told = self.character.write_only != Some(name.as_str());
-                    told.then(|| record.values.get(name).cloned().unwrap_or(Value::Null))
-                })
-                .collect(),
-            times: if self.character.times == ChangeTimes::Field {
-                fields.iter().map(|name| record.times.get(name).map(|at| FieldTime::certain(*at))).collect()
-            } else {
-                vec![]
-            },
-        }
-    }
-}
-
-fn edit(state: &mut State, object: &str, id: &str, field: &str, value: Value, at: Timestamp) {
-    state.seq += 1;
-    let seq = state.seq;
-    let record = state.objects.get_mut(object).unwrap().get_mut(id).unwrap();
-    record.values.insert(field.to_owned(), value);
-    record.times.insert(field.to_owned(), at);
-    record.changed = record.changed.max(at);
-    record.seq = seq;
-}
-
-#[async_trait]
-impl Exchange for Fake {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    async fn describe(&self) -> Result<Description, ExchangeError> {
-        self.enter("describe")?;
-        let object = |(name, fields): &(String, Vec<(String, String)>)| Object {
-            name: name.clone(),
-            label: name.clone(),
-            fields: fields
-                .iter()
-                .map(|(name, kind)| Field {
-                    name: name.clone(),
-                    label: name.clone(),
-                    kind: kind.split(':').next().unwrap().into(),
-                    required: self.character.required.contains(&name.as_str()),
-                    writable: true,
-                    targets: kind.split(':').nth(1).map(|target| vec![target.to_owned()]).unwrap_or_default(),
-                    ..Field::default()
-                })
-                .collect(),
-            change_times: self.character.times,
-            precision: self.character.precision,
-            features: self.character.features.clone(),
-            search_lag: self.character.search_lag,
-            page_size: Some(self.character.page as u32),
-            order_size: Some(self.character.order),
-        };
-        Ok(Description {
-            objects: self.schema.lock().unwrap().iter().map(object).collect(),
-            account: self.character.account.clone(),
-            address: self.character.address.clone(),
-        })
-    }
-
-    async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {
-        Ok(vec![])
-    }
-
-    async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
-        let fault = self.enter("report")?;
-        let mut state = self.state.lock().unwrap();
-        if request.objects.iter().any(|wanted| wanted.full) {
-            let full = request.objects.iter().filter(|wanted| wanted.full);
-            state.in_full = full.map(|wanted| wanted.object.clone()).collect();
-        }
-        state.by_id.extend(request.objects.iter().flat_map(|wanted| wanted.ids.iter().cloned()));
-        if request.cursor.is_none() {
-            state.begun = state.seq;
-        }
-        let after: usize = request.cursor.as_deref().map_or(Ok(0), str::parse).unwrap();
-        let bookmark = |wanted: &Wanted| wanted.bookmark.as_deref().map(|text| text.parse::<u64>().unwrap());
-        let lists =
-            |wanted: &Wanted| wanted.full || (wanted.bookmark.is_none() && wanted.window.since.is_none());
-        let mut all: Vec<(&str, &str, &Record)> = Vec::new();
-        for wanted in &request.objects {
-            for (id, record) in state.objects.get(&wanted.object).into_iter().flatten() {
-                let inside = if !wanted.ids.is_empty() {
-                    wanted.ids.contains(id)
-                } else if lists(wanted) {
-                    !record.deleted
-                } else if let Some(bookmark) = bookmark(wanted) {
-                    record.seq > bookmark
-                } else {
-                    wanted.window.since.is_none_or(|since| record.changed >= since)
-                        && record.changed < wanted.window.until
-                };
-                let copied = wanted.ids.is_empty()
-                    && state.only_copies
-                    && state.old_copies.iter().any(|(object, of, _)| object == &wanted.object && of == id);
-                if inside && !copied {
-                    all.push((&wanted.object, id, record));
-                }
-            }
-        }
-        let page: Vec<_> =
-            all.iter().skip(after).take((request.limit as usize).min(self.character.page)).collect();
-        let full = request.objects.iter().any(|wanted| wanted.full);
-        let short = state.shortened && full && all.len() > self.character.page;
-        let listed = if short { all.len() - self.character.page } else { all.len() };
-        let page = if short && after >= listed { vec![] } else { page };
-        let last = after + page.len() >= listed;
-        let since = |seq: u64| {
-            let told = |wanted: &Wanted| match bookmark(wanted) {
-                Some(bookmark) => seq > bookmark,
-                None => self.character.lists_merges || !lists(wanted),
-            };
-            request.objects.iter().any(told)
-        };
-        let conversions = state.conversions.iter().filter(|(seq, _)| since(*seq));
-        let conversions = conversions.map(|(_, conversion)| conversion.clone()).collect();
-        let by_ids = request.objects.iter().any(|wanted| !wanted.ids.is_empty());
-        let mut batches = Vec::new();
-        for wanted in &request.objects {
-            let of = |deleted: bool| {
-                page.iter()
-                    .filter(move |(object, _, record)| *object == wanted.object && record.deleted == deleted)
-            };
-            batches.push(Batch {
-                object: wanted.object.clone(),
-                fields: wanted.fields.clone(),
-                rows: of(false)
-                    .filter(|(_, _, record)| !self.is_unreadable(record))
-                    .map(|(_, id, record)| self.row(id, record, &wanted.fields))
-                    .collect(),
-                bad: of(false)
-                    .filter(|(_, _, record)| self.is_unreadable(record))
-                    .map(|(_, id, _)| BadRow { id: Some((*id).to_owned()), reason: "no date".to_owned() })
-                    .collect(),
-                deleted: of(true)
-                    .map(|(_, id, record)| Deletion { id: (*id).to_owned(), deleted: Some(record.changed) })
-                    .collect(),
-            });
-        }
-        if let Some(object) = self.character.volunteers {
-            let row = Row { id: "unasked".to_owned(), ..Row::default() };
-            batches.push(Batch { object: object.to_owned(), rows: vec![row], ..Batch::default() });
-        }
-        for (object, id, record) in state.old_copies.iter().filter(|_| last && !by_ids) {
-            let batch = batches.iter_mut().find(|batch| batch.object == *object);
-            batch.into_iter().for_each(|batch| batch.rows.push(self.row(id, record, &batch.fields)));
-        }
-        if fault == Some(Fault::Lost) {
-            return Err(ExchangeError::new(codes::UNAUTHORIZED, "the session ended before the answer came"));
-        }
-        Ok(Page {
-            batches,
-            conversions,
-            next: (!last).then(|| (after + page.len()).to_string()),
-            after: self.character.prepares.filter(|_| !last),
-            finished: if last && !by_ids {
-                let finished = |wanted: &Wanted| Finished {
-                    object: wanted.object.clone(),
-                    bookmark: Some(state.begun.to_string()),
-                    complete: lists(wanted),
-                };
-                request.objects.iter().map(finished).collect()
-            } else {
-                vec![]
-            },
-            remaining: Some((listed - after).saturating_sub(page.len()) as u64),
-            ..Page::default()
-        })
-    }
-
-    async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {
-        let fault = self.enter("execute")?;
+    /// Carries out an order, with this fault.
+    fn carry_out(&self, order: &Order, fault: Option<Fault>) -> Result<Executed, ExchangeError> {
         let now = self.clock.now();
         if fault == Some(Fault::NoAnswers { executed: false }) {
             return Ok(Executed::default());
@@ -939,6 +692,268 @@ impl Exchange for Fake {
         }
         let stopped = (stops < order.changes.len()).then_some(slow);
         Ok(Executed { answers, stopped, ..Executed::default() })
+    }
+
+    fn enter(&self, call: &'static str) -> Result<Option<Fault>, ExchangeError> {
+        let mut state = self.state.lock().unwrap();
+        let count = state.calls.entry(call).or_default();
+        *count += 1;
+        let place = (call, *count);
+        match state.faults.remove(&place) {
+            Some(Fault::Fails(error)) => Err(error),
+            Some(Fault::Edit { object, id, field, value }) => {
+                let at = self.clock.now();
+                edit(&mut state, &object, &id, &field, value, at);
+                Ok(None)
+            }
+            Some(Fault::Merge { object, before, after }) => {
+                state.objects.get_mut(&object).unwrap().get_mut(&before).unwrap().deleted = true;
+                state.merged.insert(before, Reference { object, id: after });
+                Ok(None)
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// The answer where a field of the change was refused.
+    fn but_for_a_field(&self, order: &Order, change: &OrderedChange, mut answer: Answer) -> Answer {
+        let Some(field) = self.character.refuses_field else { return answer };
+        let column = order.fields.iter().position(|name| name == field);
+        let carried = column.is_some_and(|column| matches!(change.values.get(column), Some(Some(_))));
+        if let (true, Outcome::Created(written) | Outcome::Updated(written)) = (carried, &mut answer.outcome)
+        {
+            let (code, reason) = ("invalid-value".to_owned(), "it is no number of a telephone".to_owned());
+            written.refused = vec![RefusedField { field: field.to_owned(), code, reason }];
+        }
+        answer
+    }
+
+    /// The objects that were asked for in full by the last report but those by id.
+    pub fn asked_in_full(&self) -> Vec<String> {
+        self.state.lock().unwrap().in_full.clone()
+    }
+
+    /// The ids that were ever asked for.
+    pub fn asked_by_id(&self) -> BTreeSet<String> {
+        self.state.lock().unwrap().by_id.clone()
+    }
+
+    /// The answer to a change that was executed before.
+    fn again(&self, state: &State, order: &Order, mut answer: Answer) -> Answer {
+        if let (true, Outcome::Created(written)) = (self.character.tells_gone, &answer.outcome) {
+            let there = state.objects[&order.object].get(&written.id).is_some_and(|record| !record.deleted);
+            if !there {
+                return Answer { outcome: Outcome::Deleted, ..answer };
+            }
+        }
+        if let (true, Outcome::Created(written)) = (self.character.tells_now, &mut answer.outcome) {
+            let id = written.id.clone();
+            *written = self.row(&id, &state.objects[&order.object][&id], &order.fields).into();
+        }
+        if let (Some(untold), Outcome::Created(written)) = (self.character.untold, &mut answer.outcome) {
+            written.version = Some(state.objects[&order.object][&written.id].seq.to_string());
+            let column = order.fields.iter().position(|field| field == untold);
+            if let Some(value) = column.and_then(|column| written.values.get_mut(column)) {
+                *value = None;
+            }
+        }
+        answer
+    }
+
+    fn is_unreadable(&self, record: &Record) -> bool {
+        let is = |value: &Value| matches!((value, self.character.unreadable), (Value::Text(text), Some(bad)) if &**text == bad);
+        record.values.values().any(is)
+    }
+
+    fn row(&self, id: &str, record: &Record, fields: &[String]) -> Row {
+        Row {
+            id: id.to_owned(),
+            changed: (self.character.times != ChangeTimes::None).then_some(record.changed),
+            version: Some(record.seq.to_string()),
+            values: fields
+                .iter()
+                .map(|name| {
+                    let told = self.character.write_only != Some(name.as_str());
+                    told.then(|| record.values.get(name).cloned().unwrap_or(Value::Null))
+                })
+                .collect(),
+            times: if self.character.times == ChangeTimes::Field {
+                fields.iter().map(|name| record.times.get(name).map(|at| FieldTime::certain(*at))).collect()
+            } else {
+                vec![]
+            },
+        }
+    }
+}
+
+fn edit(state: &mut State, object: &str, id: &str, field: &str, value: Value, at: Timestamp) {
+    state.seq += 1;
+    let seq = state.seq;
+    let record = state.objects.get_mut(object).unwrap().get_mut(id).unwrap();
+    record.values.insert(field.to_owned(), value);
+    record.times.insert(field.to_owned(), at);
+    record.changed = record.changed.max(at);
+    record.seq = seq;
+}
+
+#[async_trait]
+impl Exchange for Fake {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn describe(&self) -> Result<Description, ExchangeError> {
+        self.enter("describe")?;
+        let object = |(name, fields): &(String, Vec<(String, String)>)| Object {
+            name: name.clone(),
+            label: name.clone(),
+            fields: fields
+                .iter()
+                .map(|(name, kind)| Field {
+                    name: name.clone(),
+                    label: name.clone(),
+                    kind: kind.split(':').next().unwrap().into(),
+                    required: self.character.required.contains(&name.as_str()),
+                    writable: true,
+                    targets: kind.split(':').nth(1).map(|target| vec![target.to_owned()]).unwrap_or_default(),
+                    ..Field::default()
+                })
+                .collect(),
+            change_times: self.character.times,
+            precision: self.character.precision,
+            features: self.character.features.clone(),
+            search_lag: self.character.search_lag,
+            page_size: Some(self.character.page as u32),
+            order_size: Some(self.character.order),
+        };
+        Ok(Description {
+            objects: self.schema.lock().unwrap().iter().map(object).collect(),
+            account: self.character.account.clone(),
+            address: self.character.address.clone(),
+        })
+    }
+
+    async fn manual(&self) -> Result<Vec<ProposedMapping>, ExchangeError> {
+        Ok(vec![])
+    }
+
+    async fn report(&self, request: &ReportRequest) -> Result<Page, ExchangeError> {
+        let fault = self.enter("report")?;
+        if fault == Some(Fault::Hangs) {
+            std::future::pending::<()>().await;
+        }
+        let mut state = self.state.lock().unwrap();
+        if request.objects.iter().any(|wanted| wanted.full) {
+            let full = request.objects.iter().filter(|wanted| wanted.full);
+            state.in_full = full.map(|wanted| wanted.object.clone()).collect();
+        }
+        state.by_id.extend(request.objects.iter().flat_map(|wanted| wanted.ids.iter().cloned()));
+        if request.cursor.is_none() {
+            state.begun = state.seq;
+        }
+        let after: usize = request.cursor.as_deref().map_or(Ok(0), str::parse).unwrap();
+        let bookmark = |wanted: &Wanted| wanted.bookmark.as_deref().map(|text| text.parse::<u64>().unwrap());
+        let lists =
+            |wanted: &Wanted| wanted.full || (wanted.bookmark.is_none() && wanted.window.since.is_none());
+        let mut all: Vec<(&str, &str, &Record)> = Vec::new();
+        for wanted in &request.objects {
+            for (id, record) in state.objects.get(&wanted.object).into_iter().flatten() {
+                let inside = if !wanted.ids.is_empty() {
+                    wanted.ids.contains(id)
+                } else if lists(wanted) {
+                    !record.deleted
+                } else if let Some(bookmark) = bookmark(wanted) {
+                    record.seq > bookmark
+                } else {
+                    wanted.window.since.is_none_or(|since| record.changed >= since)
+                        && record.changed < wanted.window.until
+                };
+                let copied = wanted.ids.is_empty()
+                    && state.only_copies
+                    && state.old_copies.iter().any(|(object, of, _)| object == &wanted.object && of == id);
+                if inside && !copied {
+                    all.push((&wanted.object, id, record));
+                }
+            }
+        }
+        let page: Vec<_> =
+            all.iter().skip(after).take((request.limit as usize).min(self.character.page)).collect();
+        let full = request.objects.iter().any(|wanted| wanted.full);
+        let short = state.shortened && full && all.len() > self.character.page;
+        let listed = if short { all.len() - self.character.page } else { all.len() };
+        let page = if short && after >= listed { vec![] } else { page };
+        let last = after + page.len() >= listed;
+        let since = |seq: u64| {
+            let told = |wanted: &Wanted| match bookmark(wanted) {
+                Some(bookmark) => seq > bookmark,
+                None => self.character.lists_merges || !lists(wanted),
+            };
+            request.objects.iter().any(told)
+        };
+        let conversions = state.conversions.iter().filter(|(seq, _)| since(*seq));
+        let conversions = conversions.map(|(_, conversion)| conversion.clone()).collect();
+        let by_ids = request.objects.iter().any(|wanted| !wanted.ids.is_empty());
+        let mut batches = Vec::new();
+        for wanted in &request.objects {
+            let of = |deleted: bool| {
+                page.iter()
+                    .filter(move |(object, _, record)| *object == wanted.object && record.deleted == deleted)
+            };
+            batches.push(Batch {
+                object: wanted.object.clone(),
+                fields: wanted.fields.clone(),
+                rows: of(false)
+                    .filter(|(_, _, record)| !self.is_unreadable(record))
+                    .map(|(_, id, record)| self.row(id, record, &wanted.fields))
+                    .collect(),
+                bad: of(false)
+                    .filter(|(_, _, record)| self.is_unreadable(record))
+                    .map(|(_, id, _)| BadRow { id: Some((*id).to_owned()), reason: "no date".to_owned() })
+                    .collect(),
+                deleted: of(true)
+                    .map(|(_, id, record)| Deletion { id: (*id).to_owned(), deleted: Some(record.changed) })
+                    .collect(),
+            });
+        }
+        if let Some(object) = self.character.volunteers {
+            let row = Row { id: "unasked".to_owned(), ..Row::default() };
+            batches.push(Batch { object: object.to_owned(), rows: vec![row], ..Batch::default() });
+        }
+        for (object, id, record) in state.old_copies.iter().filter(|_| last && !by_ids) {
+            let batch = batches.iter_mut().find(|batch| batch.object == *object);
+            batch.into_iter().for_each(|batch| batch.rows.push(self.row(id, record, &batch.fields)));
+        }
+        if fault == Some(Fault::Lost) {
+            return Err(ExchangeError::new(codes::UNAUTHORIZED, "the session ended before the answer came"));
+        }
+        Ok(Page {
+            batches,
+            conversions,
+            next: (!last).then(|| (after + page.len()).to_string()),
+            after: self.character.prepares.filter(|_| !last),
+            finished: if last && !by_ids {
+                let finished = |wanted: &Wanted| Finished {
+                    object: wanted.object.clone(),
+                    bookmark: Some(state.begun.to_string()),
+                    complete: lists(wanted),
+                };
+                request.objects.iter().map(finished).collect()
+            } else {
+                vec![]
+            },
+            remaining: Some((listed - after).saturating_sub(page.len()) as u64),
+            ..Page::default()
+        })
+    }
+
+    async fn execute(&self, order: &Order) -> Result<Executed, ExchangeError> {
+        let fault = self.enter("execute")?;
+        let hangs = fault == Some(Fault::Hangs);
+        let done = self.carry_out(order, fault);
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        done
     }
 
     async fn collect(&self, ticket: &str, _: &Order) -> Result<Collection, ExchangeError> {

@@ -7,7 +7,6 @@ use entente_core::Value;
 use entente_sqlite::{Hub, SqliteLedger, Store, StoreError, ensure_mapping, ensure_slots};
 use entente_sync::*;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 struct Fan {
     hub: Hub,
@@ -83,7 +82,7 @@ impl Fan {
     }
 
     async fn run_with(&self, which: usize, options: RunOptions) -> Run {
-        let stop = AtomicBool::new(false);
+        let stop = CancellationToken::new();
         let engine = Engine {
             ledger: &self.ledger,
             exchanges: Sides::new(&self.hub, &self.remotes[which]),

@@ -229,11 +229,11 @@ async fn the_time_of_a_run_ends_its_wait_for_a_remote_that_is_busy() {
 }
 
 /// Stops a run as soon as it waits.
-struct Impatient<'a>(&'a std::sync::atomic::AtomicBool);
+struct Impatient<'a>(&'a CancellationToken);
 
 impl Observer for Impatient<'_> {
     fn waiting(&self, _: &str, _: Duration, _: &str) {
-        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.0.cancel();
     }
 }
 
@@ -243,7 +243,7 @@ async fn a_run_that_waits_can_be_stopped() {
     world.right.character.defers = true;
     world.right.character.still_deferred = Some(Duration::from_secs(1800));
     world.left.put("contact", &[("email", text("t@example.org"))], "2020-01-01");
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = CancellationToken::new();
     let options = RunKind::Sync { scope: Scope::default(), until_settled: true }.into();
     let end = world.stopped_run(options, &Impatient(&stop), &stop).await.unwrap();
     assert!(matches!(end.error, Some(SyncError::Stopped)), "{:?}", end.error);
@@ -255,6 +255,48 @@ async fn a_run_that_waits_can_be_stopped() {
     let options = RunOptions { wait: true, ..RunOptions::default() };
     let end = world.stopped_run(options, &Silent, &stop).await;
     assert!(matches!(end, Err(SyncError::Stopped)), "{end:?}");
+}
+
+/// Runs a sync of which this call, the `n`th of its kind to the right side, never answers, and stops it while that is under
+/// way. Returns what ended the run.
+async fn cut(world: &World, call: &'static str, n: u64) -> RunEnd {
+    let stop = CancellationToken::new();
+    let before = world.right.calls(call);
+    world.right.fault(call, before + n, Fault::Hangs);
+    let run = world.stopped_run(RunOptions::default(), &Silent, &stop);
+    let asked = async {
+        while world.right.calls(call) < before + n {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    tokio::join!(run, asked).0.unwrap()
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_answer_is_given_up_a_while_after_the_stop() {
+    let mut world = World::new().await;
+    for n in 0..12 {
+        world.left.put("contact", &[("email", text(&format!("l{n}@example.org")))], "2020-01-01");
+    }
+    // A report of which the second page never comes: the first one stays.
+    world.right.character.page = 2;
+    world.right.character.order = 12;
+    for n in 0..4 {
+        world.right.put("person", &[("mail", text(&format!("r{n}@example.org")))], "2020-01-01");
+    }
+    let end = cut(&world, "report", 2).await;
+    assert!(matches!(end.error, Some(SyncError::Stopped)), "{:?}", end.error);
+    assert_eq!(end.run.status, RunStatus::Interrupted);
+    assert_eq!(world.ledger.run(end.run.id).await.unwrap().unwrap().status, RunStatus::Interrupted);
+
+    // An order that is carried out and not answered: what it made is found out, and not made again.
+    let end = cut(&world, "execute", 1).await;
+    assert!(matches!(end.error, Some(SyncError::Stopped)), "{:?}", end.error);
+    assert_eq!(world.right.records("person").len(), 16, "the order was carried out");
+    world.run().await;
+    assert_eq!((world.left.records("contact").len(), world.right.records("person").len()), (16, 16));
+    world.assert_quiet().await;
 }
 
 #[tokio::test]

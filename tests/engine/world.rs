@@ -5,7 +5,6 @@ use entente_core::{Blanks, Direction, Drift, Unresolved, Value, WriteRule};
 use entente_sqlite::{SqliteLedger, Store, StoreError, ensure_mapping, ensure_slots};
 use entente_sync::*;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 pub struct World {
     pub left: Fake,
@@ -152,7 +151,7 @@ impl World {
         options: RunOptions,
         observer: &dyn Observer,
     ) -> Result<RunEnd, SyncError> {
-        self.stopped_run(options, observer, &AtomicBool::new(false)).await
+        self.stopped_run(options, observer, &CancellationToken::new()).await
     }
 
     /// A run that ends when it is told to stop.
@@ -160,7 +159,7 @@ impl World {
         &self,
         options: RunOptions,
         observer: &dyn Observer,
-        stop: &AtomicBool,
+        stop: &CancellationToken,
     ) -> Result<RunEnd, SyncError> {
         let engine = Engine {
             ledger: &self.ledger,

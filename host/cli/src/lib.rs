@@ -38,6 +38,7 @@ mod run;
 mod run_again;
 mod sides;
 mod status;
+mod stop;
 mod stream;
 mod sync;
 mod sync_list;

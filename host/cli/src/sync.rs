@@ -3,13 +3,12 @@
 use super::output::{Done, Output, Usage};
 use super::progress::RunProgress;
 use super::report::{done, show};
-use super::{Context, dates, door, sides};
+use super::stop::OnSignal;
+use super::{Context, dates, sides};
 use entente::Tenant;
 use entente::view::ChangeQuery;
 use entente_core::Timestamp;
 use entente_sync::{Reading, RunEnd, RunKind, RunOptions, Scope, Sides, Span, SyncDefinition, Trust};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Options of `entente sync`.
 #[derive(Debug, clap::Args)]
@@ -255,7 +254,7 @@ pub(super) async fn run(args: SyncArgs, context: &Context) -> anyhow::Result<Don
     done(end, left, args.strict)
 }
 
-/// Runs a sync with progress; Ctrl-C ends it at the next safe point.
+/// Runs a sync with progress; a signal ends it at the next safe point.
 pub(super) async fn run_once(
     tenant: &Tenant,
     name: &str,
@@ -264,19 +263,9 @@ pub(super) async fn run_once(
 ) -> anyhow::Result<RunEnd> {
     let exchanges = tenant.configuration().definition(name).await?.exchanges;
     let progress = RunProgress::new(output.shows_progress(), exchanges);
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    let listener = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            asked.store(true, Ordering::Relaxed);
-            door::tell("stopping at the next safe point; Ctrl-C again ends at once, which is safe too");
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(130);
-            }
-        }
-    });
-    let result = tenant.sync(name, options, &progress, &stop).await;
-    listener.abort();
+    let signals = OnSignal::listen()?;
+    let result = tenant.sync(name, options, &progress, &signals.stop).await;
+    drop(signals);
     progress.finish();
     Ok(result?.1)
 }

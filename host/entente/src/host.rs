@@ -104,6 +104,16 @@ impl Host {
     /// [`crate::config::ConfigError::Unknown`] where it was not added, or where its database cannot be
     /// opened.
     pub async fn tenant(&self, name: &str) -> Result<Arc<Tenant>, TenantError> {
+        let opened = self.opened(name).await?;
+        if opened.store().stands().is_ok() {
+            return Ok(opened);
+        }
+        // It was removed by something that respects no mark; there may be one of that name again.
+        self.lock().tenants.remove(name);
+        self.opened(name).await
+    }
+
+    async fn opened(&self, name: &str) -> Result<Arc<Tenant>, TenantError> {
         let cell = self.slot(name);
         let opened = cell
             .get_or_try_init(async || {
@@ -209,6 +219,7 @@ impl Host {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use entente_sqlite::StoreError;
 
     fn host(open_tenants: usize) -> (tempfile::TempDir, Host) {
         let folder = tempfile::tempdir().unwrap();
@@ -264,11 +275,14 @@ mod tests {
             tenant.set_limits(&[("runs-at-once".to_owned(), "1".to_owned())], &[]).await.unwrap();
         }
         let one = open_files(folder.path());
-        assert!((1..=3).contains(&one), "{one} files of the one that is open");
+        assert!((1..=4).contains(&one), "{one} files of the one that is open");
         host.close_idle();
         assert_eq!(open_files(folder.path()), 0);
         let left = std::fs::read_dir(host.home().tenant_folder("t0")).unwrap().count();
-        assert_eq!(left, 2, "closed, a database is one file, beside the one that says that it was made");
+        assert_eq!(
+            left, 3,
+            "closed, a database is one file, beside those that say that it was made and is open"
+        );
     }
 
     #[tokio::test]
@@ -288,6 +302,33 @@ mod tests {
         assert!(host.remove("x").await.is_err());
         host.add("x").await.unwrap();
         host.tenant("x").await.unwrap();
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn one_that_another_program_has_open_is_not_removed_and_one_that_went_is_opened_anew() {
+        let (folder, host) = host(2);
+        host.add("a").await.unwrap();
+        let other = Host::open(folder.path(), None, Compiler::InThisProcess, HostOptions { open_tenants: 2 })
+            .unwrap();
+        let opened = other.tenant("a").await.unwrap();
+        insta::assert_snapshot!(host.remove("a").await.unwrap_err(), @"the tenant 'a' is open in another program; end that, or let it go of the tenant, first");
+        drop(opened);
+        assert!(host.remove("a").await.is_err(), "idle, it is still open");
+        other.close_idle();
+        host.remove("a").await.unwrap();
+
+        // What respects no mark.
+        host.add("a").await.unwrap();
+        let before = other.tenant("a").await.unwrap();
+        std::fs::remove_dir_all(host.home().tenant_folder("a")).unwrap();
+        let error = before.set_limits(&[("runs-at-once".to_owned(), "1".to_owned())], &[]).await.unwrap_err();
+        assert!(matches!(error, TenantError::Store(StoreError::Gone { .. })), "{error}");
+        assert!(other.tenant("a").await.is_err(), "there is none");
+        host.add("a").await.unwrap();
+        let after = other.tenant("a").await.unwrap();
+        after.set_limits(&[("runs-at-once".to_owned(), "1".to_owned())], &[]).await.unwrap();
+        assert!(before.limits().await.is_err(), "what was opened before stays closed to everybody");
     }
 
     #[tokio::test]

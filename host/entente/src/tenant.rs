@@ -15,13 +15,14 @@ use entente_plugin::{
 };
 use entente_sqlite::{Hub, HubError, SqliteLedger, Store, StoreError};
 use entente_sync::{
-    Clock, Description, Engine, Exchange, ExchangeError, LedgerError, Message, Observer, OperatorLedger,
-    Remedy, RunEnd, RunOptions, RunStatus, Sides, SyncDefinition, SyncError, SystemClock, SystemRandomness,
+    CancellationToken, Clock, Description, Engine, Exchange, ExchangeError, LedgerError, Message, Observer,
+    OperatorLedger, Remedy, RunEnd, RunOptions, RunStatus, Sides, SyncDefinition, SyncError, SystemClock,
+    SystemRandomness,
 };
+use presence::OpenMark;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::sync::OnceCell;
 
 mod apply;
@@ -305,10 +306,10 @@ pub struct Tenant {
     plugins: Arc<SharedRuntime>,
     /// The account that its plugins' resource use counts against.
     account: OnceCell<Arc<TenantAccount>>,
-    /// The call budgets of its integrations.
-    budget: Arc<dyn CallBudget>,
     /// The books of its plugins: their HTTP calls and log lines.
     books: PluginFiles,
+    /// Released after everything else.
+    _open: OpenMark,
 }
 
 /// The plugin runtime, started on demand.
@@ -363,13 +364,15 @@ impl Tenant {
     ) -> Result<Self, TenantError> {
         let store = home.open_tenant(tenant)?;
         store.limit_size_as_set("tenant-database-bytes", Limits::default().tenant_database_bytes)?;
+        let folder = home.tenant_folder(tenant);
+        let open = OpenMark::enter(&folder);
+        // It may have been removed before the mark was there to be seen.
+        store.stands()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(store.clone(), Arc::clone(&clock));
-        let folder = home.tenant_folder(tenant);
         let configuration = Self::configuration_over(store.clone(), home, tenant).with_key(key);
         Ok(Self {
             account: OnceCell::new(),
-            budget: Arc::new(StoredBudget { store: store.clone(), clock: Arc::clone(&clock) }),
             books: PluginFiles::new(&folder, Arc::clone(&clock)),
             ledger: Arc::new(SqliteLedger::new(store.clone())),
             hub,
@@ -377,6 +380,7 @@ impl Tenant {
             clock,
             plugins,
             store,
+            _open: open,
         })
     }
 
@@ -472,24 +476,28 @@ impl Tenant {
         if name == HUB {
             return Ok(Box::new(self.hub.clone()));
         }
-        Ok(Box::new(self.plugin_exchange(name).await?))
+        Ok(Box::new(self.plugin_exchange(name, &CancellationToken::new()).await?))
     }
 
-    async fn plugin_exchange(&self, name: &str) -> Result<PluginExchange, TenantError> {
+    async fn plugin_exchange(
+        &self,
+        name: &str,
+        stop: &CancellationToken,
+    ) -> Result<PluginExchange, TenantError> {
         let integration = self.configuration.integration(name).await?;
         if !integration.enabled {
             return Err(TenantError::Disabled(name.to_owned()));
         }
         let secrets = self.configuration.open_secrets(name).await?;
-        self.run_plugin(&integration, None, secrets).await
+        self.run_plugin(&integration, None, secrets, stop).await
     }
 
-    async fn side(&self, name: &str) -> Result<SyncSide, TenantError> {
+    async fn side(&self, name: &str, stop: &CancellationToken) -> Result<SyncSide, TenantError> {
         if name == HUB {
             return Ok(SyncSide::Hub(self.hub.clone()));
         }
         self.configuration.health(name).await?.check(name, self.clock.now())?;
-        Ok(SyncSide::Plugin(Box::new(self.plugin_exchange(name).await?)))
+        Ok(SyncSide::Plugin(Box::new(self.plugin_exchange(name, stop).await?)))
     }
 
     async fn run_plugin(
@@ -497,6 +505,7 @@ impl Tenant {
         integration: &crate::config::Integration,
         bytes: Option<&[u8]>,
         secrets: BTreeMap<String, SecretText>,
+        stop: &CancellationToken,
     ) -> Result<PluginExchange, TenantError> {
         let state = self.ledger.state(&integration.name).await?;
         let (runtime, limits) = (self.plugins().await?, self.limits().await?);
@@ -511,7 +520,10 @@ impl Tenant {
             }
         };
         let settings = settings::checked(integration, &plugin.inspection().manifest)?;
-        let (account, budget) = (self.account().await?, Arc::clone(&self.budget));
+        let account = self.account().await?;
+        let budget =
+            StoredBudget { store: self.store.clone(), clock: Arc::clone(&self.clock), stop: stop.clone() };
+        let budget: Arc<dyn CallBudget> = Arc::new(budget);
         let audit = Arc::new(self.books.within(&limits));
         let config = connections::plugin_config(integration, &settings, secrets, state, limits)?;
         Ok(plugin.exchange(PluginConfig { account, budget, audit, ..config }))
@@ -527,7 +539,7 @@ impl Tenant {
         name: &str,
         options: RunOptions,
         observer: &dyn Observer,
-        stop: &AtomicBool,
+        stop: &CancellationToken,
     ) -> Result<(SyncDefinition, RunEnd), TenantError> {
         let definition = self.configuration.definition(name).await?;
         // Before this run has a name, which may equal that of a run that died.
@@ -539,11 +551,14 @@ impl Tenant {
         self.store.limit_size(limits.tenant_database_bytes).await?;
         let began = self.clock.now();
         let sides = async {
-            let left = self.side(&definition.exchanges.left).await?;
-            Ok((left, self.side(&definition.exchanges.right).await?))
+            let left = self.side(&definition.exchanges.left, stop).await?;
+            Ok((left, self.side(&definition.exchanges.right, stop).await?))
         };
-        let (left, right) = match sides.await {
+        // Starting a plugin may compile it first.
+        let sides = stop.run_until_cancelled(sides).await.unwrap_or(Err(SyncError::Stopped.into()));
+        let (left, right) = match sides {
             Ok(sides) => sides,
+            Err(error @ TenantError::Sync(SyncError::Stopped)) => return Err(error),
             Err(error) => return Err(self.note_unbegun(&definition, options, began, error).await),
         };
         tracing::info!(
@@ -700,7 +715,8 @@ impl Tenant {
         let mut notices = Vec::new();
         let (mut sync, mut told) = (None, None);
         if with_sync {
-            let exchange = self.run_plugin(&draft.integration, bytes, draft.secrets.clone()).await?;
+            let (secrets, stop) = (draft.secrets.clone(), CancellationToken::new());
+            let exchange = self.run_plugin(&draft.integration, bytes, secrets, &stop).await?;
             let remote = self.describe(name, &exchange).await?;
             let hub = self.describe(HUB, &self.hub).await?;
             let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;

@@ -23,7 +23,7 @@ pub use hub::{
     import_csv, import_with_refused, parse_value,
 };
 pub use ledger::{SqliteLedger, ensure_mapping, ensure_slots};
-pub use store::{Session, Store, StoreError, StoreFailure, StoreUnit};
+pub use store::{Holder, Session, Store, StoreError, StoreFailure, StoreUnit};
 pub use stored::{
     CustomDefinitionRow, DescriptionRow, HealthRow, IntegrationRow, PluginRow, PreviousVersionRow,
     RelationRow, SecretRow, SyncRow,

@@ -8,7 +8,7 @@ use super::ledger::Ledger;
 use super::observer::Observer;
 use super::run::Run;
 use entente_core::Sides;
-use std::sync::atomic::AtomicBool;
+use tokio_util::sync::CancellationToken;
 
 /// The dependencies of a run. [`Engine::run`] runs a sync once.
 pub struct Engine<'a> {
@@ -22,8 +22,9 @@ pub struct Engine<'a> {
     pub randomness: &'a dyn Randomness,
     /// Receives the progress of the run.
     pub observer: &'a dyn Observer,
-    /// Cancellation flag: set it to end the run at the next safe point.
-    pub stop: &'a AtomicBool,
+    /// Cancellation: ends every pause at once, the run at the next safe point, and a call to a side after a grace period
+    /// of ten seconds.
+    pub stop: &'a CancellationToken,
     /// What the run may use.
     pub budget: &'a RunBudget,
     /// Name of the lease holder (a process and a machine, say), shown to runs that find the lease taken.

@@ -48,6 +48,12 @@ pub enum LedgerError {
         /// The error of the database.
         why: String,
     },
+    /// Another process writes to the database, for longer than is waited.
+    #[error("{why}")]
+    Locked {
+        /// Who writes to it, and what to do.
+        why: String,
+    },
     /// The database failed.
     #[error("the database could not {doing}: {why}")]
     Store {
@@ -64,7 +70,7 @@ impl LedgerError {
         match self {
             LedgerError::Busy { .. } => vec![Remedy::Wait],
             LedgerError::Full { .. } => vec![Remedy::ShowLimits],
-            LedgerError::Fenced { .. } | LedgerError::Store { .. } => Vec::new(),
+            LedgerError::Fenced { .. } | LedgerError::Locked { .. } | LedgerError::Store { .. } => Vec::new(),
         }
     }
 }

@@ -116,4 +116,5 @@ pub use report::{
 };
 pub use run::{Counts, Run, RunStatus};
 pub use subject::{InvalidAnswer, RecordRef, RemoteSaid};
+pub use tokio_util::sync::CancellationToken;
 pub use unlink::{forget_deleted, leave_out, release_survivor, take_in, unlink, unsettle_references};

@@ -36,8 +36,9 @@ pub(super) const MOST_NOTICES: usize = 100;
 /// Notices of a run about failures of calls, in the words of a plugin.
 pub(super) const MOST_SAID: usize = 20;
 
-/// How often a run that waits looks whether it is to stop.
-pub(super) const STOP_POLL: Duration = Duration::from_secs(1);
+/// Grace period of a stop: for how long a call to a side that is under way may go on. What it was to write is found out by the
+/// next run then, as after a lost answer.
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Exponential backoff within a run: the first pause, where the remote system names none. Each further one
 /// doubles.

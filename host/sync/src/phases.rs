@@ -13,7 +13,6 @@ use super::run::{Run, RunStatus};
 use super::session::{Session, Tries};
 use entente_core::{Side, Sides};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::atomic::Ordering;
 
 impl Engine<'_> {
     /// Runs a sync once. What is committed before an error stays, and the next run resumes from there; such
@@ -83,7 +82,7 @@ impl Engine<'_> {
             open_creates: OpenCreates::default(),
         };
         let _kept = self.ledger.keep(&session.lease, limits::LEASE);
-        let error = match session.work().await {
+        let error = match self.within_grace(session.work()).await {
             Ok(()) => session.read_error.take(),
             Err(error) => Some(error),
         };
@@ -100,10 +99,7 @@ impl Engine<'_> {
             {
                 Ok(lease) => return Ok(lease),
                 Err(LedgerError::Busy { .. }) if options.wait => {
-                    if self.stop.load(Ordering::Relaxed) {
-                        return Err(SyncError::Stopped);
-                    }
-                    self.clock.sleep(limits::LEASE_POLL).await;
+                    self.pause(limits::LEASE_POLL).await?;
                 }
                 Err(error) => return Err(error.into()),
             }

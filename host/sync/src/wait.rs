@@ -1,16 +1,16 @@
 //! Waits of a run: they end with the run's time, and when the operator stops it.
 
+use super::engine::Engine;
 use super::error::{Awaited, SyncError};
 use super::limits;
 use super::session::Session;
 use entente_core::Side;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl Session<'_> {
     /// Safe point: an error where the operator has stopped the run or its time limit is reached.
     pub(super) fn check_stop(&self) -> Result<(), SyncError> {
-        if self.engine.stop.load(Ordering::Relaxed) {
+        if self.engine.stop.is_cancelled() {
             return Err(SyncError::Stopped);
         }
         match self.time_left() {
@@ -76,17 +76,32 @@ impl Session<'_> {
         }
     }
 
-    /// Sleeps in pieces, so that a run that is stopped meanwhile ends.
     async fn sleep(&self, pause: Duration) -> Result<(), SyncError> {
-        let mut rest = pause;
-        while !rest.is_zero() {
-            if self.engine.stop.load(Ordering::Relaxed) {
-                return Err(SyncError::Stopped);
-            }
-            let piece = rest.min(limits::STOP_POLL);
-            self.engine.clock.sleep(piece).await;
-            rest -= piece;
+        self.engine.pause(pause).await
+    }
+}
+
+impl Engine<'_> {
+    /// Sleeps; a stop ends it at once.
+    pub(super) async fn pause(&self, pause: Duration) -> Result<(), SyncError> {
+        let slept = self.stop.run_until_cancelled(self.clock.sleep(pause)).await;
+        slept.ok_or(SyncError::Stopped)
+    }
+
+    /// The work of a run, which is given up where it goes on for longer than the grace period after a stop: a side takes
+    /// that long to answer. It then ends as if the process had been killed there, which loses nothing.
+    pub(super) async fn within_grace(
+        &self,
+        work: impl Future<Output = Result<(), SyncError>>,
+    ) -> Result<(), SyncError> {
+        let over = async {
+            self.stop.cancelled().await;
+            self.clock.sleep(limits::STOP_GRACE).await;
+        };
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = over => Err(SyncError::Stopped),
         }
-        Ok(())
     }
 }

@@ -9,13 +9,15 @@ use entente_core::Value;
 use entente_plugin::{
     Limits, LoadedPlugin, PluginConfig, PluginRuntime, RuntimeUse, TenantAccount, TenantUse,
 };
-use entente_sync::{Exchange, Remedy, ReportRequest, RunOptions, Silent, SystemClock, codes};
+use entente_sync::{
+    CancellationToken, Exchange, Remedy, ReportRequest, RunOptions, Silent, SystemClock, codes,
+};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Every attack of `plugins/hostile` that needs no parameters.
@@ -65,7 +67,7 @@ async fn healthy(folder: &Path) -> Tenant {
 async fn synced(tenant: &Tenant) -> (Duration, [Vec<String>; 2]) {
     let begun = Instant::now();
     let (_, end) =
-        tenant.sync("made-up", RunOptions::default(), &Silent, &AtomicBool::new(false)).await.unwrap();
+        tenant.sync("made-up", RunOptions::default(), &Silent, &CancellationToken::new()).await.unwrap();
     let took = begun.elapsed();
     assert!(end.error.is_none() && end.run.problems() == 0, "{end:?}");
     let database = Connection::open(tenant.configuration().home().database("default")).unwrap();
@@ -523,7 +525,7 @@ async fn x8_what_was_denied_in_a_run_is_written_at_its_end() {
     let file = File::parse(CONFIGURATION).unwrap();
     tenant.apply(&file, FileInputs::NONE, ApplyOptions::default()).await.unwrap();
     for run in 1..=3 {
-        let ended = tenant.sync("evil", RunOptions::default(), &Silent, &AtomicBool::new(false)).await;
+        let ended = tenant.sync("evil", RunOptions::default(), &Silent, &CancellationToken::new()).await;
         let error = ended.unwrap().1.error.expect("the plugin says what came of it");
         assert!(error.to_string().contains("and 1990 denied"), "{error}");
         let books = tenant.configuration().home().tenant_folder("default").join("books/evil");

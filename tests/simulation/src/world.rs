@@ -15,7 +15,6 @@ use anyhow::{Context, Result, anyhow};
 use entente_core::Value;
 use entente_sqlite::{FieldDefinition, Hub, SqliteLedger, Store, StoreError, ensure_mapping, ensure_slots};
 use entente_sync::*;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -116,7 +115,7 @@ impl World {
     /// Runs a sync, and crashes it after this many effects if given.
     pub(crate) fn run(&self, sync: usize, options: RunOptions, stop_after: Option<u64>) -> Result<Ran> {
         let places = self.users.links[sync].places;
-        let stop = AtomicBool::new(false);
+        let stop = CancellationToken::new();
         let engine = Engine {
             ledger: &self.ledger,
             exchanges: places.map(|place| &self.gates[place] as &dyn Exchange),

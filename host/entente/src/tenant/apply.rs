@@ -7,7 +7,7 @@ use crate::config::{
 };
 use entente_core::Timestamp;
 use entente_plugin::{LoadError, Manifest, inspect};
-use entente_sync::{Exchange, Remedy, codes};
+use entente_sync::{CancellationToken, Exchange, Remedy, codes};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Tenant {
@@ -135,7 +135,8 @@ impl Tenant {
     }
 
     async fn ask_one(&self, draft: &Draft, described: &mut Described) -> Result<(), TenantError> {
-        let exchange = self.run_plugin(&draft.integration, component(draft), draft.secrets.clone()).await?;
+        let (secrets, stop) = (draft.secrets.clone(), CancellationToken::new());
+        let exchange = self.run_plugin(&draft.integration, component(draft), secrets, &stop).await?;
         let name = &draft.integration.name;
         described.descriptions.insert(name.clone(), self.describe(name, &exchange).await?);
         let manual = exchange.manual().await.map_err(|error| failed(name, "propose a mapping", error))?;

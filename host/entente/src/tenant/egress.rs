@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use entente_core::Timestamp;
 use entente_plugin::{BudgetError, CallBudget, CallRate, Drawn, Held, held_from};
 use entente_sqlite::Store;
-use entente_sync::Clock;
+use entente_sync::{CancellationToken, Clock};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,8 @@ use std::time::Duration;
 pub(super) struct StoredBudget {
     pub(super) store: Store,
     pub(super) clock: Arc<dyn Clock>,
+    /// Ends the waits of a run that is stopped.
+    pub(super) stop: CancellationToken,
 }
 
 impl fmt::Debug for StoredBudget {
@@ -47,8 +49,8 @@ impl CallBudget for StoredBudget {
         Ok(held)
     }
 
-    async fn pause(&self, pause: Duration) {
-        self.clock.sleep(pause).await;
+    async fn pause(&self, pause: Duration) -> bool {
+        self.stop.run_until_cancelled(self.clock.sleep(pause)).await.is_some()
     }
 }
 
@@ -75,6 +77,7 @@ mod tests {
         let process = || StoredBudget {
             store: Store::open(&path).unwrap(),
             clock: Arc::new(At(1_700_000_000_000_000)),
+            stop: CancellationToken::new(),
         };
         let (one, other, rate) = (process(), process(), CallRate::new(60));
         assert_eq!(one.draw("shop", rate, 4).await.unwrap(), Drawn::Calls(4));
@@ -90,6 +93,7 @@ mod tests {
         let process = |seconds: i64| StoredBudget {
             store: Store::open(&path).unwrap(),
             clock: Arc::new(At((1_700_000_000 + seconds) * 1_000_000)),
+            stop: CancellationToken::new(),
         };
         let rate = CallRate::new(60);
         let held = process(0).hold("shop", Duration::from_secs(3600), "too many").await.unwrap();

@@ -6,10 +6,9 @@ use crate::config::ConfigError;
 use entente_core::Timestamp;
 use entente_plugin::{LimitReached, Limits};
 use entente_sqlite::StoreError;
-use entente_sync::{Allowance, Message, Remedy, RunBudget, SyncError};
+use entente_sync::{Allowance, CancellationToken, Message, Remedy, RunBudget, SyncError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often a run that waits for a permit looks again.
@@ -124,7 +123,11 @@ impl Tenant {
     /// # Errors
     /// The limit, unless `wait`; [`SyncError::Stopped`] where waiting is interrupted; and where the tenant
     /// has been removed meanwhile.
-    pub(super) async fn begin_run(&self, wait: bool, stop: &AtomicBool) -> Result<Presence, TenantError> {
+    pub(super) async fn begin_run(
+        &self,
+        wait: bool,
+        stop: &CancellationToken,
+    ) -> Result<Presence, TenantError> {
         let folder = self.configuration.folder();
         loop {
             if !folder.is_dir() {
@@ -135,8 +138,10 @@ impl Tenant {
             let limits = self.limits().await?;
             match Presence::begin_within(&folder, limits.runs_at_once) {
                 Ok(presence) => return Ok(presence),
-                Err(_) if stop.load(Ordering::Relaxed) => return Err(SyncError::Stopped.into()),
-                Err(_) if wait => self.clock.sleep(POLL).await,
+                Err(_) if wait => {
+                    let slept = stop.run_until_cancelled(self.clock.sleep(POLL)).await;
+                    slept.ok_or(SyncError::Stopped)?;
+                }
                 Err(under_way) => return Err(limits.runs_at_once(Some(under_way + 1)).into()),
             }
         }
@@ -205,11 +210,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tenant = Tenant::open(folder.path(), None, entente_plugin::Compiler::InThisProcess).unwrap();
         tenant.set_limits(&[pair("runs-at-once", "1")], &[]).await.unwrap();
-        let go = AtomicBool::new(false);
+        let go = CancellationToken::new();
         let first = tenant.begin_run(false, &go).await.unwrap();
         let refused = tenant.begin_run(false, &go).await.unwrap_err();
         insta::assert_snapshot!(refused, @"limit runs-at-once of 1 reached (asked for: 2)");
-        let stopped = tenant.begin_run(true, &AtomicBool::new(true)).await.unwrap_err();
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let stopped = tenant.begin_run(true, &stop).await.unwrap_err();
         assert!(matches!(stopped, TenantError::Sync(SyncError::Stopped)), "{stopped}");
         let waiting = tenant.begin_run(true, &go);
         let (second, ()) = tokio::join!(waiting, async { drop(first) });

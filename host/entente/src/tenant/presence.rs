@@ -66,6 +66,34 @@ impl Drop for Presence {
     }
 }
 
+/// The mark of a program that has a tenant open, until dropped: a shared lock on a file of the tenant's folder. Removing the
+/// tenant respects it.
+#[derive(Debug)]
+pub(super) struct OpenMark {
+    /// `None` where the file system has no locks.
+    _file: Option<File>,
+}
+
+impl OpenMark {
+    pub(super) fn enter(folder: &Path) -> Self {
+        let file = File::options().create(true).truncate(false).write(true).open(open_file(folder));
+        Self { _file: file.ok().filter(|file| file.lock_shared().is_ok()) }
+    }
+}
+
+/// The file that those lock who have the tenant open.
+pub(super) fn open_file(folder: &Path) -> PathBuf {
+    folder.join("open.lock")
+}
+
+/// Whether a program has the tenant open.
+pub(super) fn is_open(folder: &Path) -> bool {
+    File::options()
+        .write(true)
+        .open(open_file(folder))
+        .is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 fn path(folder: &Path, holder: &str) -> PathBuf {
     folder.join(format!("{}.lock", holder.replace(' ', "-")))
 }

@@ -1,7 +1,7 @@
 //! Removing a tenant without a trace.
 
 use super::TenantError;
-use super::presence::under_way;
+use super::presence::{is_open, under_way};
 use crate::config::{DEFAULT_TENANT, Home};
 use serde::Serialize;
 use std::fs;
@@ -15,6 +15,12 @@ pub struct Removed {
     pub components: Vec<String>,
     /// Why components were kept, if they were: the database of another tenant could not be read.
     pub components_left: Option<String>,
+}
+
+/// That a program has the tenant open.
+fn open(tenant: &str) -> TenantError {
+    let why = "is open in another program; end that, or let it go of the tenant, first".to_owned();
+    TenantError::Busy { tenant: tenant.to_owned(), why }
 }
 
 /// Removes a tenant with all its data: database, logs, locks, and the components that no other tenant uses,
@@ -33,11 +39,12 @@ pub(crate) fn remove(home: &Home, tenant: &str) -> Result<Removed, TenantError> 
             TenantError::Busy { tenant: tenant.to_owned(), why }
         };
         match under_way(&folder) {
+            0 if is_open(&folder) => return Err(open(tenant)),
             0 => {}
             runs => return Err(busy(runs)),
         }
-        // Once renamed away it cannot be opened any more; but a run may have begun just before.
-        let aside = home.put_aside(tenant, |aside| under_way(aside) > 0)?.ok_or_else(|| busy(1))?;
+        // Once renamed away it cannot be opened any more; but somebody may have opened it just before.
+        let aside = home.put_aside(tenant, is_open)?.ok_or_else(|| open(tenant))?;
         fs::remove_dir_all(&aside).map_err(|why| TenantError::Io { path: aside, doing: "removed", why })?;
     } else if tenant != DEFAULT_TENANT {
         return Err(home.unknown_tenant(tenant).into());

@@ -2,7 +2,7 @@
 
 use crate::config::{ConfigError, Problem};
 use crate::tenant::{NotErased, RerunError, TenantError};
-use entente_sqlite::HubError;
+use entente_sqlite::{HubError, StoreError};
 use entente_sync::{LedgerError, Remedy, SyncError};
 use serde::Serialize;
 
@@ -118,6 +118,7 @@ impl ErrorCode {
             TenantError::Rerun(RerunError::NoRun(_)) => Self::Unknown,
             TenantError::Rerun(_) => Self::Run,
             TenantError::Io { .. } => Self::Files,
+            TenantError::Store(StoreError::Locked { .. }) => Self::Busy,
             TenantError::Store(_) => Self::Database,
         }
     }
@@ -144,13 +145,14 @@ impl ErrorCode {
             | HubError::NotKept { .. } => Self::Unknown,
             HubError::NotDeleted { .. } => Self::Exists,
             HubError::Refused { .. } | HubError::Definition { .. } => Self::Invalid,
+            HubError::Store(StoreError::Locked { .. }) => Self::Busy,
             HubError::Store(_) => Self::Database,
         }
     }
 
     fn of_ledger(error: &LedgerError) -> Self {
         match error {
-            LedgerError::Busy { .. } | LedgerError::Fenced { .. } => Self::Busy,
+            LedgerError::Busy { .. } | LedgerError::Fenced { .. } | LedgerError::Locked { .. } => Self::Busy,
             LedgerError::Store { .. } | LedgerError::Full { .. } => Self::Database,
         }
     }
@@ -167,6 +169,7 @@ impl ErrorCode {
             | ConfigError::NoHome { .. }
             | ConfigError::Io { .. }
             | ConfigError::Exposed { .. } => Self::Files,
+            ConfigError::Store(StoreError::Locked { .. }) => Self::Busy,
             ConfigError::Store(_) => Self::Database,
         }
     }

@@ -126,9 +126,10 @@ pub trait CallBudget: Send + Sync + fmt::Debug {
     /// Where the budget cannot be read or written.
     async fn hold(&self, integration: &str, after: Duration, why: &str) -> Result<Held, BudgetError>;
 
-    /// Waits.
-    async fn pause(&self, pause: Duration) {
+    /// Waits. Returns whether it has: the run may be stopped meanwhile.
+    async fn pause(&self, pause: Duration) -> bool {
         tokio::time::sleep(pause).await;
+        true
     }
 }
 
@@ -235,14 +236,10 @@ impl Calls {
                 Drawn::Held(held) if held.after > Self::MOMENT || waited + held.after > patience => {
                     return Err(NoToken::Held(held));
                 }
-                Drawn::Held(held) => {
-                    self.budget.pause(held.after).await;
-                    waited += held.after;
-                }
-                Drawn::After(pause) => {
-                    self.budget.pause(pause).await;
-                    waited += pause;
-                }
+                Drawn::Held(held) if !self.budget.pause(held.after).await => return Err(NoToken::Held(held)),
+                Drawn::Held(held) => waited += held.after,
+                Drawn::After(pause) if !self.budget.pause(pause).await => return Err(NoToken::After(pause)),
+                Drawn::After(pause) => waited += pause,
             }
         }
         prefetched.left -= 1;
@@ -357,8 +354,9 @@ mod tests {
             Ok(held_from(Timestamp::from_micros(self.now.load(Ordering::Relaxed)), after, why))
         }
 
-        async fn pause(&self, pause: Duration) {
+        async fn pause(&self, pause: Duration) -> bool {
             self.now.fetch_add(i64::try_from(pause.as_micros()).unwrap(), Ordering::Relaxed);
+            true
         }
     }
 

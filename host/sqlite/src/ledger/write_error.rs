@@ -15,6 +15,7 @@ impl WriteError {
     /// Converts to the trait's error.
     pub(super) fn while_(self, doing: &'static str) -> LedgerError {
         match self.kind {
+            Some(StoreFailure::Busy) => LedgerError::Locked { why: self.text },
             Some(StoreFailure::Full) => LedgerError::Full { doing, why: self.text },
             _ => LedgerError::Store { doing, why: self.text },
         }
@@ -38,6 +39,9 @@ impl From<StoreError> for WriteError {
         match error {
             // The surrounding sentence already says that the database failed.
             StoreError::Failed { kind, why } => Self { text: why, kind: Some(kind) },
+            error @ StoreError::Locked { .. } => {
+                Self { text: error.to_string(), kind: Some(StoreFailure::Busy) }
+            }
             error => error.to_string().into(),
         }
     }

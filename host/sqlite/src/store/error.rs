@@ -1,7 +1,10 @@
 //! Errors of the store.
 
+use super::BUSY_TIMEOUT;
+use super::holder::Holder;
 use rusqlite::ErrorCode;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What kind of failure SQLite reported, as far as a caller can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,14 +41,30 @@ impl StoreFailure {
 }
 
 impl StoreError {
+    /// Says of a file that is locked who holds the lock, after so long a wait.
+    pub(super) fn locked(self, path: &Path, waited: Duration) -> Self {
+        match self {
+            Self::Failed { kind: StoreFailure::Busy, .. } => {
+                Self::Locked { path: path.to_owned(), waited, holder: Holder::of(path) }
+            }
+            error => error,
+        }
+    }
+
     /// That a file cannot be opened as a database.
     pub(super) fn opening(path: &Path, error: &rusqlite::Error) -> Self {
         let (path, why) = (path.to_owned(), error.to_string());
         match StoreFailure::of(error) {
+            StoreFailure::Busy => Self::Locked { holder: Holder::of(&path), path, waited: BUSY_TIMEOUT },
             StoreFailure::Damaged => Self::Damaged { path, why },
             _ => Self::Open { path, why },
         }
     }
+}
+
+/// The process that holds a lock, in words.
+fn by_whom(holder: Option<&Holder>) -> String {
+    holder.map_or("another process".to_owned(), ToString::to_string)
 }
 
 /// An error of the store.
@@ -66,6 +85,22 @@ pub enum StoreError {
         path: PathBuf,
         /// What SQLite said.
         why: String,
+    },
+    /// Another process writes to the file, for longer than is waited.
+    #[error("the database {} is locked: {} writes to it, and has not ended within {} s; nothing was written; wait for its end, or end it, and do this again", path.display(), by_whom(holder.as_ref()), waited.as_secs_f32())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+        /// Who holds the lock, where the system tells.
+        holder: Option<Holder>,
+    },
+    /// The file does not stand there any more: it was removed, or replaced by another one.
+    #[error("the database {} has been removed or replaced since it was opened; nothing was written; open it again", path.display())]
+    Gone {
+        /// Where it stood.
+        path: PathBuf,
     },
     /// The file was written by a newer version of the program.
     #[error("the database {} was written by a newer version of entente ({why}); use that version", path.display())]

@@ -5,7 +5,9 @@
 mod copy;
 mod error;
 mod flush;
+mod holder;
 mod migrations;
+mod place;
 mod session;
 mod size;
 mod texts;
@@ -13,10 +15,12 @@ mod unit;
 
 pub(crate) use copy::open_as_it_is;
 pub use error::{StoreError, StoreFailure};
+pub use holder::Holder;
 pub use session::Session;
 pub(crate) use texts::SAID_KEYS;
 pub use unit::StoreUnit;
 
+use place::Place;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fs::OpenOptions;
@@ -45,6 +49,10 @@ pub struct Store {
     connection: Arc<Mutex<Connection>>,
     /// What a durable commit flushes; `None`: in memory, or SQLite flushes each commit itself.
     wal: Option<Arc<flush::Wal>>,
+    /// Its file; `None`: in memory.
+    place: Option<Arc<Place>>,
+    /// How long it waits for another writer.
+    patience: Duration,
 }
 
 impl std::fmt::Debug for Store {
@@ -63,7 +71,43 @@ impl Store {
         make_private(path)
             .map_err(|error| StoreError::Open { path: path.to_owned(), why: error.to_string() })?;
         let connection = Connection::open(path).map_err(open)?;
-        Self::prepare(connection, path)
+        let mut store = Self::prepare(connection, path)?;
+        let place = Place::of(path)
+            .map_err(|error| StoreError::Open { path: path.to_owned(), why: error.to_string() })?;
+        store.place = Some(Arc::new(place));
+        Ok(store)
+    }
+
+    /// Checks that the file that it has open still stands where it was opened.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`].
+    pub fn stands(&self) -> Result<(), StoreError> {
+        self.place.as_ref().map_or(Ok(()), |place| place.stands())
+    }
+
+    /// The same store, which waits for other writers no longer than this.
+    ///
+    /// # Errors
+    /// Where SQLite fails.
+    pub async fn with_patience(mut self, patience: Duration) -> Result<Self, StoreError> {
+        self.connection.lock().await.busy_timeout(patience)?;
+        self.patience = patience;
+        Ok(self)
+    }
+
+    /// Says of an error that the file is locked who holds the lock.
+    fn explained(&self, error: impl Into<StoreError>) -> StoreError {
+        let error = error.into();
+        match &self.place {
+            Some(place) => error.locked(place.path(), self.patience),
+            None => error,
+        }
+    }
+
+    /// [`Store::stands`], and that no newer program has migrated it; within a transaction.
+    fn check_place(&self, connection: &Connection) -> Result<(), StoreError> {
+        self.place.as_ref().map_or(Ok(()), |place| place.check(connection))
     }
 
     /// The files of the database at this path: itself, its log and the index of that. SQLite gives the others the
@@ -118,7 +162,7 @@ impl Store {
         // value.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(open)?;
         migrations::apply(&mut connection, path)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), wal })
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), wal, place: None, patience: BUSY_TIMEOUT })
     }
 
     /// Read transaction: all reads in the closure see the snapshot of the first one.
@@ -170,7 +214,7 @@ impl Store {
     /// Where the disk is full, or another process reads the file for longer than the busy timeout.
     pub(crate) async fn rewrite(&self) -> Result<(), StoreError> {
         let connection = self.connection.lock().await;
-        connection.execute_batch("VACUUM")?;
+        connection.execute_batch("VACUUM").map_err(|error| self.explained(error))?;
         let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if busy == 0 {
             return Ok(());
@@ -189,7 +233,8 @@ impl Store {
         // One read transaction for all statements; in autocommit, each statement would lock the file by
         // itself.
         let looking = connection.unchecked_transaction()?;
-        let value = read(&looking)?;
+        self.check_place(&looking)?;
+        let value = read(&looking).map_err(|error| self.explained(error))?;
         looking.commit()?;
         Ok(value)
     }
@@ -212,7 +257,9 @@ impl Store {
         T: Send,
     {
         let mut connection = self.connection.lock().await;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = begun.map_err(|error| self.explained(error))?;
+        self.check_place(&transaction)?;
         let value = write(&transaction)?;
         transaction.commit()?;
         Ok(value)
@@ -229,7 +276,10 @@ impl Store {
     /// # Errors
     /// Where the database is locked by another process for too long.
     pub async fn begin(&self) -> Result<StoreUnit, StoreError> {
-        StoreUnit::begin(Arc::clone(&self.connection).lock_owned().await, self.wal.clone())
+        let connection = Arc::clone(&self.connection).lock_owned().await;
+        let unit = StoreUnit::begin(connection, self.wal.clone()).map_err(|error| self.explained(error))?;
+        self.check_place(unit.connection())?;
+        Ok(unit)
     }
 }
 

@@ -316,6 +316,39 @@ async fn the_brake_holds_mass_blanking() {
     world.assert_quiet().await;
 }
 
+/// Of one pair the brake holds what blanks a field of one side, and the other side is written in the same run.
+#[tokio::test]
+async fn i26_what_the_brake_holds_stays_held_when_the_other_side_is_written() {
+    for braked in Side::BOTH {
+        let (world, lefts, rights) = linked(3, DeletePolicy::Ignore).await;
+        let edit = |side: Side, n: usize, fields: Sides<&str>, value: Value| match side {
+            Side::Left => world.left.edit("contact", &lefts[n], fields.left, value, "2026-01-02"),
+            Side::Right => world.right.edit("person", &rights[n], fields.right, value, "2026-01-02"),
+        };
+        let value = |n: usize, fields: Sides<&str>| {
+            let left = world.left.value("contact", &lefts[n], fields.left);
+            [left, world.right.value("person", &rights[n], fields.right)]
+        };
+        let (name, phone) = (Sides::new("name", "full"), Sides::new("phone", "tel"));
+        for n in 0..2 {
+            edit(braked.other(), n, name, Value::Null);
+        }
+        edit(braked, 0, phone, text("new"));
+        world.run().await;
+        assert_eq!(value(0, phone), [text("new"), text("new")], "the {braked} is braked");
+        assert!(value(0, name).contains(&text("name 0")), "the {braked} is braked");
+        assert_eq!(statuses(&world, Status::Held).await, [Some(Code::Brake); 2], "the {braked} is braked");
+        assert!(statuses(&world, Status::Todo).await.is_empty(), "the {braked} is braked");
+        world.assert_quiet().await;
+        world.run_with(RunOptions { lift_brake: true, ..RunOptions::default() }).await;
+        for n in 0..2 {
+            assert_eq!(value(n, name), [Value::Null, Value::Null], "the {braked} was braked");
+        }
+        assert!(statuses(&world, Status::Held).await.is_empty());
+        world.assert_quiet().await;
+    }
+}
+
 /// Somebody else stands behind each of these ids: another account, or a backup that gave the ids again.
 fn give_ids_again(world: &World, rights: &[String]) {
     for (n, right) in rights.iter().enumerate() {

@@ -368,6 +368,39 @@ async fn i26_a_listing_that_goes_on_in_a_later_run_passes_over_no_record() {
     }
 }
 
+/// One cursor goes through all objects of a report. A listing breaks off behind the people, one of them is deleted or merged
+/// away, and the next run goes on where it broke off: the organisations have moved up by one, and none is passed over.
+#[tokio::test]
+async fn i26_a_listing_that_goes_on_passes_over_no_record_where_one_of_another_object_is_gone() {
+    for merged in [false, true] {
+        let world = World::new().await;
+        for n in 1..=3 {
+            world.right.put("person", &[("mail", text(&format!("{n}@example.org")))], "2020-01-01");
+        }
+        for n in 1..=2 {
+            world.right.put("org", &[("title", text(&format!("Company {n}")))], "2020-01-01");
+        }
+        let down = Fault::Fails(ExchangeError::new(codes::UNAUTHORIZED, "the session ended"));
+        world.right.fault("report", 2, down);
+        assert!(world.try_run(RunOptions::default()).await.unwrap().error.is_some());
+        let [first, second] = ["1@example.org", "2@example.org"].map(|mail| world.person(mail));
+        if merged {
+            world.right.merge("person", &first, &second);
+            // It is told as merged alone.
+            world.right.expire_deletions();
+        } else {
+            world.right.delete("person", &first);
+        }
+        world.run().await;
+        assert_eq!(world.left.records("company").len(), 2, "merged: {merged}");
+        assert_eq!(world.left.records("contact").len(), 2, "merged: {merged}");
+        world.assert_quiet().await;
+        let before = world.right.calls("report");
+        world.run().await;
+        assert_eq!(world.right.calls("report"), before + 1, "it is listed again once");
+    }
+}
+
 /// The clock of a remote system is ahead: two edits of one moment cannot be ordered, and waiting until the told time has
 /// passed orders them no better.
 #[tokio::test]

@@ -536,6 +536,29 @@ async fn i26_a_change_beside_the_one_that_fails_an_order_is_sent_though_the_othe
     assert_eq!(world.left.value("contact", &ann, "phone"), text("refused"));
 }
 
+/// Nothing guards a write to the right, which a run by window has not read. The left is written, and the pair stays held until
+/// a run follows the right.
+#[tokio::test]
+async fn i26_what_cannot_be_checked_on_one_side_stays_held_when_the_other_side_is_written() {
+    let mut world = World::new().await;
+    let left = world.left.put("contact", &[("email", text("ann@example.org"))], "2020-01-01");
+    world.run().await;
+    let right = world.person("ann@example.org");
+    world.right.character.features.retain(|word| ![Feature::ById, Feature::ConditionalUpdate].contains(word));
+    world.right.edit("person", &right, "tel", text("new"), "2026-01-02");
+    world.run_with(RunOptions { disable_pull: true, ..RunOptions::default() }).await;
+    world.left.edit("contact", &left, "name", text("Ann"), "2026-02-02");
+    world.run_with(World::window("2026-02-01", "2026-03-01")).await;
+    assert_eq!(world.left.value("contact", &left, "phone"), text("new"));
+    assert_eq!(world.right.value("person", &right, "full"), Value::Null);
+    let held = world.ledger.pairs_in(Status::Held, None, 0, 10).await.unwrap();
+    let codes: Vec<_> = held.into_iter().map(|pair| pair.reason.map(|reason| reason.code())).collect();
+    assert_eq!(codes, [Some(Code::NotCheckable)]);
+    world.run().await;
+    assert_eq!(world.right.value("person", &right, "full"), text("Ann"));
+    world.assert_quiet().await;
+}
+
 #[tokio::test]
 async fn a_record_that_cannot_be_read_is_not_written_over() {
     for by_id in [true, false] {

@@ -88,13 +88,17 @@ impl Session<'_> {
         }
     }
 
-    /// Notes the listings that go on in another run than they began in. Where deletions are not told, any record may have
-    /// been deleted meanwhile.
+    /// Notes the listings that go on in another run than they began in. Where an object of the report tells no deletions, any
+    /// of its records may have been deleted meanwhile, and since one cursor goes through all objects, each listing may lack a
+    /// row for it.
     fn note_going_on(&self, side: Side, open: &OpenReport, progress: &mut Progress) {
+        let tells = |object: &String| {
+            self.descriptions[side].object(object).is_some_and(|of| of.has(Feature::Deletions))
+        };
+        let told = open.asked.keys().all(tells);
         let listed =
             open.asked.iter().filter(|(object, asked)| asked.full && !open.finished.contains(*object));
         for (object, _) in listed {
-            let told = self.descriptions[side].object(object).is_some_and(|of| of.has(Feature::Deletions));
             progress.went_on.entry(object.clone()).or_insert(!told);
         }
     }
@@ -242,8 +246,9 @@ impl Session<'_> {
             self.told = self.told.saturating_add(page.size());
             if let Some(progress) = progress.as_deref_mut() {
                 self.finish_objects(side, &mut open, &page, progress);
-                for batch in page.batches.iter().filter(|batch| !batch.deleted.is_empty()) {
-                    progress.went_on.entry(batch.object.clone()).and_modify(|lacks| *lacks = true);
+                // One cursor goes through all objects: the rows of any of them may have moved up.
+                if page.tells_gone() {
+                    progress.went_on.values_mut().for_each(|lacks| *lacks = true);
                 }
                 match &next {
                     Some(cursor) => {

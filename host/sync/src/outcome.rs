@@ -273,11 +273,12 @@ impl Session<'_> {
         let by_undo = entry.change.is_of_undo();
         let Outgoing { pair, waits, failed, .. } = entry;
         pair.context = false;
-        // A reason stems from the change to the other side in this pass: it failed, is withheld or waits. A reference
-        // that is parked waits for nothing.
+        // A reason stems from the change to the other side in this pass: it failed, is withheld or waits, or is held back and
+        // stays so. A reference that is parked waits for nothing.
         pair.status = match (&pair.reason, *failed) {
             (None | Some(Reason::ParentGone { .. }), _) => Status::Ok,
             (Some(_), true) => Status::Failed,
+            (Some(reason), false) if reason.holds_back() => Status::Held,
             (Some(_), false) => Status::Todo,
         };
         // What an undo leaves in the work queue may have an update to its other side without an answer.

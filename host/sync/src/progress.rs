@@ -70,8 +70,9 @@ pub struct Progress {
     /// listing. A record that was not read since does not exist.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unchecked: BTreeMap<String, RunId>,
-    /// Complete listings that went on in a later run than they began in: whether a record may have been deleted since. Where
-    /// pages are counted in rows, the rows after it have moved up, and one of them was passed over.
+    /// Complete listings that went on in a later run than they began in: whether a record may have been deleted or merged away
+    /// since, of whichever object. Where pages are counted in rows, the rows after it have moved up, those of other objects of
+    /// the report as well, and one of them was passed over.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub went_on: BTreeMap<String, bool>,
     /// The positions from before listings that may prove no absence, by object: what has been deleted since is told from

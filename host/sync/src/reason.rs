@@ -454,6 +454,12 @@ impl Reason {
         Reason::DuplicateOf { record: Some(record), preferred: false, became: None }
     }
 
+    /// Whether it holds back what is to be written to a side of a linked pair, until a run decides that again which reads both
+    /// sides to their ends. The other side may be written meanwhile.
+    pub(super) const fn holds_back(&self) -> bool {
+        matches!(self, Reason::Brake { .. } | Reason::NotCheckable { .. })
+    }
+
     /// A dry run would do this to a record.
     pub(super) const fn planned(deed: Deed) -> Self {
         match deed {

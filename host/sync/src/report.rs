@@ -88,6 +88,11 @@ impl Batch {
 }
 
 impl Page {
+    /// Whether it tells of records that are there no more: deleted, or converted into others.
+    pub(super) fn tells_gone(&self) -> bool {
+        !self.conversions.is_empty() || self.batches.iter().any(|batch| !batch.deleted.is_empty())
+    }
+
     /// Everything that it reports: rows, unreadable ones, deletions and conversions.
     pub(super) fn size(&self) -> u64 {
         let of_batch = |batch: &Batch| batch.rows.len() + batch.bad.len() + batch.deleted.len();

@@ -8,6 +8,7 @@ use super::notice::Notice;
 use super::number::{PairId, RunId, Slot};
 use super::options::StandingTrust;
 use super::pair::{Pair, Status};
+use super::reason::Reason;
 use super::run::Counts;
 use super::session::Session;
 use entente_core::{Side, same_content};
@@ -106,7 +107,9 @@ fn unsettled<'p>(
     standing: &'p StandingTrust,
     pair: &'p Pair,
 ) -> impl Iterator<Item = (PairId, Slot)> + 'p {
-    let waits = pair.is_linked() && matches!(pair.status, Status::Todo | Status::Live | Status::Failed);
+    let held = pair.status == Status::Held && pair.reason.as_ref().is_some_and(Reason::holds_back);
+    let open = held || matches!(pair.status, Status::Todo | Status::Live | Status::Failed);
+    let waits = pair.is_linked() && open;
     let fields = mapping.fields.iter().filter(move |field| waits && field.constant.is_none());
     fields
         .filter(move |field| standing.covers(mapping.id, pair.id, field.slot) && differs(field, pair))

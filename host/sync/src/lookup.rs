@@ -41,14 +41,14 @@ pub(super) enum Found {
 }
 
 impl<'m> Lookup<'m> {
-    /// Keeps the pairs that can be looked up: not linked, and with enough identifiers. Without identifiers
+    /// Keeps the pairs that can be looked up: without a record on the target, and with enough identifiers. Without identifiers
     /// there is neither a match nor a proof of absence.
     pub(super) fn new(mapping: &'m ObjectMapping, target: Side, mut pairs: Vec<Pair>) -> Self {
         let mut keys = Vec::with_capacity(pairs.len());
         pairs.retain(|pair| {
             // Gone before anything was sent for it: a record that is found has nothing to do with it.
             let gone = pair.half(target.other()).deleted.is_some() && !is_open(pair);
-            if pair.is_linked() || gone {
+            if pair.half(target).id.is_some() || gone {
                 return false;
             }
             let key = identity::lookup_key(mapping, target, |slot| pair.current(target.other(), slot));

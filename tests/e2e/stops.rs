@@ -2,6 +2,7 @@
 
 use crate::world::World;
 use hello_crm::{Action, RateLimit, Rule};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -141,4 +142,32 @@ fn a_second_signal_ends_at_once() {
         std::thread::yield_now();
     };
     assert_eq!(status.code(), Some(130));
+}
+
+/// What a run has done cannot be printed, since nobody reads it; a signal still ends the program.
+#[test]
+fn a_signal_after_the_run_ends_at_once() {
+    let world = World::new();
+    world.import("Last name,E-mail\nA,a@example.org\n").well();
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    // As much as a pipe holds.
+    writer.write_all(&[b' '; 64 << 10]).unwrap();
+    let mut command = world.command(&["sync", "HelloWorld"]);
+    command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::null());
+    let mut sync = Running(command.spawn().unwrap());
+    sync.comes_to(|| {
+        let runs = world.run(&["run", "list", "--json"]).well().json();
+        runs["rows"][0]["sync"] == "HelloWorld" && runs["rows"][0]["status"] == "done"
+    });
+    let begun = Instant::now();
+    let status = loop {
+        // One that came before the run had let go would have been the first of two.
+        sync.signal("-TERM");
+        if let Some(status) = sync.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begun.elapsed() < PATIENCE, "it does not end");
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(143));
 }

@@ -5,8 +5,8 @@ use crate::fake::Fault;
 use crate::world::{World, text};
 use entente_core::{Reference, Sides, Value};
 use entente_sync::{
-    Clock as _, Code, Condition, Counterpart, DeletePolicy, Feature, Ledger as _, NotLinked, Notice, Oddity,
-    OperatorLedger as _, Prefer, Reading, Reason, RunOptions, Scope, Side, Status, Test,
+    ChangeTimes, Clock as _, Code, Condition, Counterpart, DeletePolicy, Feature, Ledger as _, NotLinked,
+    Notice, Oddity, OperatorLedger as _, Prefer, Reading, Reason, RunOptions, Scope, Side, Status, Test,
 };
 use std::time::Duration;
 
@@ -1068,6 +1068,66 @@ async fn i3_a_create_for_which_several_were_found_is_not_forgotten_when_its_sour
     let of = world.ledger.pairs_of(world.definition.mappings[0].id, Side::Right, &[zoe]).await.unwrap();
     assert!(of[0].is_linked(), "{of:?}");
     assert_eq!(world.right.records("person").len(), 3);
+    world.assert_quiet().await;
+}
+
+/// A search finds what a create without an answer has made, and a report tells it. Then its source is deleted, and nobody
+/// knows whether that was made again. The create is not asked about again, which would find the survivor itself, nor is what
+/// it carried settled with the next counterpart: that is met for the first time.
+#[tokio::test]
+async fn i26_a_create_whose_record_was_found_and_read_is_not_open_any_more_once_its_link_has_ended() {
+    let mut world = World::new().await;
+    world.people().deletes = DeletePolicy::Recreate;
+    let lacking = [Feature::IdempotentCreate, Feature::ById, Feature::ConditionalUpdate];
+    world.right.character.features.retain(|feature| !lacking.contains(feature));
+    world.left.character.features.remove(&Feature::IdempotentCreate);
+    world.left.character.can_find = false;
+    // Else the later of two values wins.
+    (world.left.character.times, world.right.character.times) = (ChangeTimes::None, ChangeTimes::None);
+    let email = || ("email", text("ann@example.org"));
+    let ann = world.left.put("contact", &[email(), ("name", text("Ann"))], "2020-01-01");
+    world.right.fault("execute", 1, Fault::NoAnswers { executed: true });
+    world.run().await;
+    world.run().await;
+    let linked = world.ledger.pairs(&[1]).await.unwrap().remove(0);
+    assert!(linked.is_linked() && linked.status == Status::Ok, "{linked:?}");
+    let made = world.person("ann@example.org");
+    world.left.delete("contact", &ann);
+    world.left.fault("execute", 1, Fault::NoAnswers { executed: false });
+    world.run().await;
+    world.right.edit("person", &made, "tel", text("one"), "2026-01-02");
+    world.run().await;
+    assert_eq!(held(&world).await, [Code::FateUnknown]);
+    let survivor = world.ledger.pairs(&[1]).await.unwrap().remove(0);
+    assert!(survivor.agreed.iter().all(Option::is_none), "settled with a record that is gone: {survivor:?}");
+    let open = world.ledger.unanswered(&[1]).await.unwrap();
+    assert_eq!(open.iter().map(|change| change.target).collect::<Vec<_>>(), [Side::Left]);
+    let other = world.left.put("contact", &[email(), ("name", text("Anna"))], "2026-01-03");
+    world.run().await;
+    assert_eq!(world.right.value("person", &made, "full"), text("Ann"), "neither name is the newer one");
+    assert_eq!(world.left.value("contact", &other, "name"), text("Anna"));
+    assert_eq!(world.left.value("contact", &other, "phone"), text("one"));
+    world.assert_quiet().await;
+}
+
+/// A create fails after it was executed, and a report tells its record, which is deleted later and made again. That is
+/// another record: under the key of the first create the remote system would answer with the one that is gone.
+#[tokio::test]
+async fn i26_what_is_made_again_is_not_answered_with_what_a_failed_create_had_made() {
+    let mut world = World::new().await;
+    world.people().deletes = DeletePolicy::Recreate;
+    let ann = [("email", text("ann@example.org")), ("name", text("Ann"))];
+    world.left.put("contact", &ann, "2020-01-01");
+    world.right.fault("execute", 1, Fault::LostByTrap);
+    world.run().await;
+    assert_eq!(world.ledger.pairs_in(Status::Failed, None, 0, 10).await.unwrap().len(), 1);
+    world.run().await;
+    assert_eq!(world.ledger.pairs_in(Status::Ok, None, 0, 10).await.unwrap().len(), 1);
+    let made = world.person("ann@example.org");
+    world.right.delete("person", &made);
+    world.run().await;
+    assert_eq!(world.right.records("person").len(), 1);
+    assert_eq!(world.left.records("contact").len(), 1);
     world.assert_quiet().await;
 }
 

@@ -3,38 +3,54 @@
 use super::door;
 use entente_sync::CancellationToken;
 use std::io;
-use tokio::task::JoinHandle;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a first signal tells.
 const STOPPING: &str = "stopping at the next safe point, in ten seconds at the latest; Ctrl-C again ends at once, which is safe too";
 
-/// Listens for signals while it lives: the first one cancels, the next one ends the process.
+/// The runs of this process that listen for signals.
+static LISTENING: AtomicUsize = AtomicUsize::new(0);
+
+/// Listens for signals: the first one cancels the run, the next one ends the process. Once this is dropped, the first one does:
+/// a signal that was ever listened for does not end a process by itself any more.
 #[derive(Debug)]
 pub(super) struct OnSignal {
     pub(super) stop: CancellationToken,
-    listener: JoinHandle<()>,
+    ended: CancellationToken,
 }
 
 impl OnSignal {
     /// Begins to listen, before it returns: no signal is missed from then on.
     pub(super) fn listen() -> io::Result<Self> {
-        let stop = CancellationToken::new();
-        let asked = stop.clone();
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let mut signals = Signals::new()?;
-        let listener = tokio::spawn(async move {
-            signals.next().await;
-            asked.cancel();
-            door::tell(STOPPING);
-            let code = signals.next().await;
-            std::process::exit(128 + code);
+        LISTENING.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn({
+            let (stop, ended) = (stop.clone(), ended.clone());
+            async move {
+                loop {
+                    let signal = signals.next().await;
+                    let run_ended = ended.is_cancelled();
+                    if run_ended && LISTENING.load(Ordering::Relaxed) > 0 {
+                        // A later run has heard it too.
+                        continue;
+                    }
+                    if run_ended || stop.is_cancelled() {
+                        std::process::exit(128 + signal);
+                    }
+                    stop.cancel();
+                    door::tell(STOPPING);
+                }
+            }
         });
-        Ok(Self { stop, listener })
+        Ok(Self { stop, ended })
     }
 }
 
 impl Drop for OnSignal {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.ended.cancel();
+        LISTENING.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

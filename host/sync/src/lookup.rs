@@ -41,8 +41,8 @@ pub(super) enum Found {
 }
 
 impl<'m> Lookup<'m> {
-    /// Keeps the pairs that can be looked up: without a record on the target, and with enough identifiers. Without identifiers
-    /// there is neither a match nor a proof of absence.
+    /// Keeps the pairs that can be looked up: without a record on the target, which would be found itself, and with enough
+    /// identifiers. Without identifiers there is neither a match nor a proof of absence.
     pub(super) fn new(mapping: &'m ObjectMapping, target: Side, mut pairs: Vec<Pair>) -> Self {
         let mut keys = Vec::with_capacity(pairs.len());
         pairs.retain(|pair| {
@@ -168,7 +168,7 @@ fn usable(mapping: &ObjectMapping, key: &Identifiers) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Agreed, ChangeStatus, ChangedField, FieldMapping, FieldReason, Slot};
+    use crate::{Agreed, ChangeStatus, ChangedField, FieldMapping, FieldReason, Half, Slot};
     use entente_core::{Kind, Sides};
 
     fn mapping(identify_by: IdentifyBy) -> ObjectMapping {
@@ -245,7 +245,14 @@ mod tests {
     fn what_has_too_few_identifiers_or_a_counterpart_is_not_searched_for() {
         let mut linked = pair(3, "c@x.org", "3");
         linked.half_mut(Side::Right).id = Some("R".to_owned());
-        let pairs = || vec![pair(1, "a@x.org", ""), pair(2, "", ""), linked.clone(), pair(4, "d@x.org", "4")];
+        // Its link has ended since something was sent to the target for it.
+        let mut survivor = Pair { attempts: 1, ..pair(5, "e@x.org", "5") };
+        *survivor.half_mut(Side::Left) = Half::default();
+        survivor.half_mut(Side::Right).id = Some("S".to_owned());
+        let pairs = || {
+            let (first, second, fourth) = (pair(1, "a@x.org", ""), pair(2, "", ""), pair(4, "d@x.org", "4"));
+            vec![first, second, linked.clone(), fourth, survivor.clone()]
+        };
         let numbers = |identify_by| {
             let mapping = mapping(identify_by);
             let lookup = Lookup::new(&mapping, Side::Right, pairs());

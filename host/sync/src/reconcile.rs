@@ -141,6 +141,7 @@ impl Session<'_> {
         self.found_out.retain(|pair| !numbers.contains(pair));
         let mut landed = self.landed(mapping, &pairs).await?;
         landed.extend(self.undone_by(&mut pairs).await?);
+        let known = self.known_creates(&pairs).await?;
         let mut merged = self.merged_into_undone(&landed).await?;
         let mut plan = Plan::default();
         for ruling in self.engine.ledger.rulings(&numbers).await? {
@@ -148,9 +149,9 @@ impl Session<'_> {
         }
         plan.sent = self.sent_as_decided(mapping, &pairs).await?;
         let ended = self.decide_all(mapping, &mut pairs, &links, &mut plan);
-        self.reuse_idempotency_keys(&pairs, &mut plan).await?;
+        self.reuse_idempotency_keys(&pairs, &known, &mut plan).await?;
         let mut earlier = self.approve(&numbers, &mut pairs, &mut plan).await?;
-        earlier.extend(landed);
+        earlier.extend(landed.into_iter().chain(known));
         let at_once =
             Sides::by(|target| self.take_immediate_creates(target, &links, &mut pairs, &mut plan.changes));
         let now = self.now();
@@ -250,8 +251,14 @@ impl Session<'_> {
         self.requeue_referring(unit, replaced).await
     }
 
-    /// A create that may have been executed already is planned again under its first idempotency key.
-    async fn reuse_idempotency_keys(&self, pairs: &[Pair], plan: &mut Plan) -> Result<(), SyncError> {
+    /// A create that may have been executed already is planned again under its first idempotency key. `known` are those of
+    /// which it is known what they have made: what is made now is another record.
+    async fn reuse_idempotency_keys(
+        &self,
+        pairs: &[Pair],
+        known: &[Change],
+        plan: &mut Plan,
+    ) -> Result<(), SyncError> {
         let tried: BTreeSet<PairId> =
             pairs.iter().filter(|pair| pair.attempts > 0).map(|pair| pair.id).collect();
         let creates: Vec<PairId> = plan
@@ -261,6 +268,9 @@ impl Session<'_> {
             .map(|change| change.pair)
             .collect();
         for earlier in self.engine.ledger.unanswered(&creates).await? {
+            if known.iter().any(|of| of.id == earlier.id) {
+                continue;
+            }
             let same = |change: &&mut Change| {
                 change.pair == earlier.pair
                     && change.target == earlier.target
@@ -313,6 +323,30 @@ impl Session<'_> {
             set_landed(change, self.now());
         }
         Ok(changes)
+    }
+
+    /// Creates without an answer of which it is known what they have made: the pair has the record, and it has been read. They
+    /// are open no more, also once the link has ended. In a dry run nothing is written to the history.
+    async fn known_creates(&self, pairs: &[Pair]) -> Result<Vec<Change>, SyncError> {
+        let tried = pairs.iter().filter(|pair| pair.attempts > 0 && pair.is_linked());
+        let tried: Vec<PairId> = tried.map(|pair| pair.id).collect();
+        if tried.is_empty() || self.run.options.is_dry() {
+            return Ok(Vec::new());
+        }
+        let mut creates = self.engine.ledger.unanswered(&tried).await?;
+        creates.retain(|change| {
+            let read = |pair: &Pair| pair.id == change.pair && pair.half(change.target).read.is_some();
+            // One that is under way is settled by its answer, or by the recovery.
+            let given_up = matches!(change.status, ChangeStatus::Dropped | ChangeStatus::Retry);
+            change.action == Action::Create && given_up && pairs.iter().any(read)
+        });
+        for change in &mut creates {
+            change.status = ChangeStatus::Dropped;
+            change.reason = Some(Reason::FoundOut);
+            change.sent = None;
+            change.settled = Some(self.now());
+        }
+        Ok(creates)
     }
 
     /// Deletes of undos that were never answered, and whose records are gone by now: that is what the undo did, and no

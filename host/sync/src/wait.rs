@@ -40,7 +40,7 @@ impl Session<'_> {
         if self.time_left().is_some_and(|left| left.is_none_or(|left| left < pause)) {
             return Err(self.time_up(Some((side, reason))));
         }
-        self.sleep(pause).await
+        self.engine.pause(pause).await
     }
 
     /// Waits for a side that is asked again afterwards in any case: no longer than the time of the run lasts.
@@ -59,7 +59,7 @@ impl Session<'_> {
             None => pause,
         };
         self.engine.observer.waiting(self.exchange(side).name(), pause, reason);
-        self.sleep(pause).await
+        self.engine.pause(pause).await
     }
 
     /// The error of the limit that comes first: the run's own, or that of its budget.
@@ -74,10 +74,6 @@ impl Session<'_> {
                 }),
             },
         }
-    }
-
-    async fn sleep(&self, pause: Duration) -> Result<(), SyncError> {
-        self.engine.pause(pause).await
     }
 }
 

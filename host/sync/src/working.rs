@@ -224,8 +224,9 @@ impl<'m> Working<'m> {
         let pair = &mut self.pairs[entry];
         let unanswered = self.unanswered.get_mut(&pair.id).into_iter().flatten();
         for change in unanswered.filter(|change| change.target == self.side) {
-            // A create has no merge base of its own yet.
-            if change.action != Action::Create || pair.agreed.is_empty() {
+            // A create has no merge base of its own yet. Where its source has left the pair there is none to settle: the
+            // next counterpart is met for the first time.
+            if change.action != Action::Create || (pair.agreed.is_empty() && pair.is_linked()) {
                 let landed = has_landed(self.mapping, pair, change);
                 settle_as_sent(self.mapping, pair, change);
                 self.landed.extend(landed.then(|| change.clone()));

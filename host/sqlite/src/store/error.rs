@@ -27,7 +27,7 @@ pub enum StoreFailure {
 }
 
 impl StoreFailure {
-    fn of(error: &rusqlite::Error) -> Self {
+    pub(super) fn of(error: &rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DiskFull) => Self::Full,
@@ -97,7 +97,7 @@ pub enum StoreError {
         holder: Option<Holder>,
     },
     /// The file does not stand there any more: it was removed, or replaced by another one.
-    #[error("the database {} has been removed or replaced since it was opened; nothing was written; open it again", path.display())]
+    #[error("the database {} has been removed or replaced since it was opened; nothing was written; do this again, with what stands there now", path.display())]
     Gone {
         /// Where it stood.
         path: PathBuf,

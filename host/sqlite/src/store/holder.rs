@@ -109,7 +109,7 @@ mod tests {
     async fn a_file_that_another_writes_to_is_told_with_who_that_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
-        let store = Store::open(&path).unwrap().with_patience(Duration::from_millis(20)).await.unwrap();
+        let store = Store::open(&path).unwrap().with_patience(Duration::from_millis(20)).await;
         let other = rusqlite::Connection::open(&path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         store.read(|_| Ok(())).await.unwrap();

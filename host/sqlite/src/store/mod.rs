@@ -87,13 +87,11 @@ impl Store {
     }
 
     /// The same store, which waits for other writers no longer than this.
-    ///
-    /// # Errors
-    /// Where SQLite fails.
-    pub async fn with_patience(mut self, patience: Duration) -> Result<Self, StoreError> {
-        self.connection.lock().await.busy_timeout(patience)?;
+    #[cfg(test)]
+    pub(crate) async fn with_patience(mut self, patience: Duration) -> Self {
+        self.connection.lock().await.busy_timeout(patience).unwrap();
         self.patience = patience;
-        Ok(self)
+        self
     }
 
     /// Says of an error that the file is locked who holds the lock.
@@ -214,12 +212,17 @@ impl Store {
     /// Where the disk is full, or another process reads the file for longer than the busy timeout.
     pub(crate) async fn rewrite(&self) -> Result<(), StoreError> {
         let connection = self.connection.lock().await;
-        connection.execute_batch("VACUUM").map_err(|error| self.explained(error))?;
-        let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if busy == 0 {
+        let truncate = || connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        let busy = match connection.execute_batch("VACUUM").and_then(|()| truncate()) {
+            Ok(busy) => busy,
+            Err(error) if StoreFailure::of(&error) == StoreFailure::Busy => true,
+            Err(error) => return Err(error.into()),
+        };
+        if !busy {
             return Ok(());
         }
-        let why = "another process reads it, so that its log still holds what is gone; do it again when that has ended";
+        // What is gone has been committed as that; its bytes are what is left.
+        let why = "another process uses it, so that it or its log still holds the bytes of what is gone; do it again when that has ended";
         Err(StoreError::Failed { kind: StoreFailure::Busy, why: why.to_owned() })
     }
 
